@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "waits.bpf.h"
+
+/*
+ * Where threads' time goes: on a CPU, in the run queue, asleep, and in what. Two hooks see it all;
+ * the system-call path pays nothing.
+ *
+ * Sums are exact. Stacks have a budget: see budget_ask().
+ */
+
+/* ── the budget for stacks ──────────────────────────────────────────────────────────────────── */
+
+/*
+ * Each CPU may spend 0.5 % of its time on stacks. Waits at one site (the same thread at the same depth
+ * of its stack in the same system call on the same address) are alike; a site that comes seldom is
+ * always taken, of one that comes n times a period one in 2^shift is taken,
+ *
+ *	shift = max(0, log2(n) + level)
+ *
+ * and its count and time are weighted by 2^shift. Which one is drawn by lot for each block of 2^shift
+ * waits, before anything of their length can be known: each has the same chance, so the weighted sums
+ * are unbiased, and counts are right to one block. `level` grows while more than the budget is spent,
+ * and shrinks when there is room.
+ */
+#define BUDGET_PERIOD_NS 16777216ULL
+#define BUDGET_NS	 (BUDGET_PERIOD_NS / 200)
+#define LEVEL_MIN	 (-10) /* up to 1024 a period at one site, all are taken */
+#define LEVEL_MAX	 16
+#define SHIFT_MAX	 24
+#define SITES		 512
+#define SITE_PERIOD	 27 /* log2 ns: 134 ms */
+
+struct site {
+	__u32 period;
+	__u16 now, before; /* waits in this period and in the one before */
+	__u32 at, lot;	   /* waits of the present block so far; which one is taken */
+	__u32 shift;	   /* log2 of the block's size */
+};
+
+struct budget {
+	struct tprof_budget b;
+	struct site sites[SITES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct budget);
+} budget SEC(".maps");
+
+static __always_inline void budget_turn(struct tprof_budget *b, __u64 now)
+{
+	__u64 passed = now - b->begin_ns;
+
+	if (passed < BUDGET_PERIOD_NS)
+		return;
+	/* after a pause the share is that of the whole time */
+	if (b->spent_ns * (BUDGET_PERIOD_NS / BUDGET_NS) > passed)
+		b->level += b->level < LEVEL_MAX;
+	else if (b->spent_ns * (4 * BUDGET_PERIOD_NS / BUDGET_NS) < passed)
+		b->level -= b->level > LEVEL_MIN;
+	b->begin_ns = now;
+	b->spent_ns = 0;
+}
+
+static __always_inline struct site *site_at(struct budget *budgets, __u64 site)
+{
+	__u32 index = hash_mix(site, 0) >> 20;
+
+	return &budgets->sites[bounded(index, SITES - 1)];
+}
+
+/* How often this site comes: the busier of this period and the last. */
+static __always_inline __u64 site_rate(struct site *s, __u64 now)
+{
+	__u32 period = now >> SITE_PERIOD;
+
+	if (s->period != period) {
+		s->before = s->period + 1 == period ? s->now : 0;
+		s->now = 0;
+		s->period = period;
+	}
+	s->now += s->now != 0xffff;
+	return s->now > s->before ? s->now : s->before;
+}
+
+static __always_inline __u32 random_next(struct tprof_budget *b)
+{
+	__u32 x = b->random ?: bpf_get_prandom_u32() | 1;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	b->random = x;
+	return x;
+}
+
+static __always_inline struct budget *budget_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&budget, &zero);
+}
+
+/* Does the lot fall on this wait? */
+static __always_inline bool site_draw(struct site *s, __u32 shift, struct tprof_budget *b)
+{
+	__u32 last = (1U << (shift & 31)) - 1;
+
+	if (s->shift != shift || s->at > last) {
+		s->shift = shift;
+		s->at = 0;
+		s->lot = shift ? random_next(b) & last : 0;
+	}
+	return s->at++ == s->lot;
+}
+
+__noinline __u32 budget_ask(__u64 site, __u64 now)
+{
+	struct budget *all = budget_here();
+	struct tprof_budget *b = &all->b;
+	struct site *s;
+	__s32 shift;
+
+	if (!all)
+		return NOT_TAKEN;
+	budget_turn(b, now);
+	b->waits++;
+	s = site_at(all, site);
+	shift = (__s32)log2_u32(site_rate(s, now)) + b->level;
+	if (shift < 0)
+		shift = 0;
+	if (shift > SHIFT_MAX)
+		shift = SHIFT_MAX;
+	if (!site_draw(s, shift, b))
+		return NOT_TAKEN;
+	b->taken++;
+	return shift;
+}
+
+#define OFTEN 64 /* a period */
+__noinline int budget_often(__u64 site, __u64 now)
+{
+	struct budget *all = budget_here();
+
+	return all && site_rate(site_at(all, site), now) > OFTEN;
+}
+
+__hidden void budget_spend(__u64 begin)
+{
+	struct budget *all = budget_here();
+	__u64 spent = bpf_ktime_get_ns() - begin;
+
+	if (!all)
+		return;
+	all->b.spent_ns += spent;
+	all->b.total_ns += spent;
+}
+
+/* ── rows ───────────────────────────────────────────────────────────────────────────────────── */
+
+static __always_inline void row_add(struct tprof_thread *t, __u32 kind, __u64 stack, __u64 object,
+				    __u32 shift, __u64 ns)
+{
+	struct tprof_count_key key = {
+		.stack = stack,
+		.object = object,
+		.start = t->start_ns,
+		.tgid = t->tgid,
+		.tid = t->tid,
+		.kind = kind,
+		.process = t->process,
+	};
+
+	t->noted = true;
+	count_add(&key, 1ULL << (shift & 31), ns << (shift & 31));
+}
+
+/* ── what it sleeps in ──────────────────────────────────────────────────────────────────────── */
+
+#define TASK_INTERRUPTIBLE  1U
+#define TASK_STOPPED_TRACED 12U
+#define TASK_DEAD	    128U
+#define TASK_WAKING	    512U
+
+static __always_inline __u64 block_note(struct tprof_thread *t, struct task_struct *task,
+					__u32 state)
+{
+	struct wait_regs regs;
+
+	t->wait_futex = 0;
+	t->wait_owner = 0;
+	if (task->flags & PF_KTHREAD) {
+		t->wait_nr = TPROF_BLOCK_KERNEL;
+		return 0;
+	}
+	if (state & TASK_STOPPED_TRACED) {
+		t->wait_nr = TPROF_BLOCK_STOPPED;
+		return 0;
+	}
+	task_wait_regs(task, &regs);
+	t->wait_nr = regs.nr < 0 ? TPROF_BLOCK_FAULT
+				 : regs.nr | (task_compat(task) ? TPROF_BLOCK_COMPAT : 0);
+	if (state & TASK_INTERRUPTIBLE)
+		futex_begin(t, &regs);
+	return regs.sp ^ (__u64)(__u32)t->wait_nr << 48 ^ t->wait_futex << 16;
+}
+
+__hidden void block_begin(struct tprof_thread *t, struct task_struct *task, __u32 state)
+{
+	block_note(t, task, state);
+}
+
+static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct task_struct *task,
+				      __u64 site, __u64 now)
+{
+	struct task_id id;
+	__u32 shift;
+
+	t->wait_stack = 0;
+	t->flags &= ~TPROF_THREAD_STACKED;
+	shift = budget_ask(site, now);
+	if (shift >= NOT_TAKEN)
+		return;
+	t->wait_shift = shift;
+	thread_id(t, &id);
+	id.flags = task->flags;
+	t->wait_stack = stack_take(ctx, &id, STACK_USER);
+	t->flags |= TPROF_THREAD_STACKED;
+	budget_spend(now);
+}
+
+/* ── the end of a sleep ─────────────────────────────────────────────────────────────────────── */
+
+static __always_inline void block_sum(struct tprof_thread *t, __u64 ns)
+{
+	__s32 nr = t->wait_nr;
+	__u32 i;
+
+	t->offcpu_ns += ns;
+#pragma unroll
+	for (i = 0; i < TPROF_THREAD_BLOCKS - 1; i++)
+		if (!t->block_count[i] || t->block_nr[i] == nr)
+			break;
+	t->block_nr[i] = i < TPROF_THREAD_BLOCKS - 1 ? nr : TPROF_BLOCK_OTHER;
+	t->block_count[i]++;
+	t->block_ns[i] += ns;
+}
+
+static __always_inline void block_rows(struct tprof_thread *t, __u64 ns)
+{
+	row_add(t, TPROF_OFFCPU, t->wait_stack, (__u32)t->wait_nr, t->wait_shift, ns);
+	if (t->wait_futex)
+		row_add(t, TPROF_LOCK, t->wait_stack, t->wait_futex, t->wait_shift, ns);
+}
+
+/* A sleep whose end was not seen at sched_waking, which is rare. block_end() does the same without a call,
+ * that would be 25 ns of each wake-up's 150. */
+__noinline int block_close(__u32 slot, __u64 ns, __u32 end)
+{
+	struct tprof_thread *t = thread_in(slot);
+
+	if (!t)
+		return 0;
+	block_sum(t, ns);
+	if (t->wait_futex)
+		futex_end(slot, ns, end);
+	if (t->flags & TPROF_THREAD_STACKED)
+		block_rows(t, ns);
+	return 0;
+}
+
+/* ── leaving the CPU ────────────────────────────────────────────────────────────────────────── */
+
+/*
+ * On a CPU for so long, of which the scheduler says how much was its own: the rest had interrupts or,
+ * in a virtual machine, the host. It was ready and did not run, so that is time in the run queue.
+ */
+static __always_inline void cpu_add(struct tprof_thread *t, struct task_struct *task, __u64 ns)
+{
+	__u64 sum = task->se.sum_exec_runtime, own = sum - t->exec_ns;
+
+	/* what it had when it was first seen says nothing, but a new thread's sum begins with 0 */
+	if (own > ns || !(t->exec_ns || t->flags & TPROF_THREAD_CREATED))
+		own = ns;
+	t->exec_ns = sum;
+	t->cpu_ns += own;
+	/* Not even its way back to a CPU was seen: hooks do not run everywhere, and this was an interrupt's
+	 * wake-up. What it did not run it has slept. */
+	if (t->state == TPROF_THREAD_BLOCKED)
+		block_close(t->slot, ns - own, WAIT_TIMEOUT);
+	else
+		t->runq_ns += ns - own;
+}
+
+static __always_inline void switch_out(void *ctx, struct tprof_thread *t, struct task_struct *task,
+				       bool preempted, __u64 now)
+{
+	__u32 state = task_state_direct(task);
+	__u64 site = ((__u64)t->kernel_tid << 32) | 2, voluntary;
+	bool slept;
+
+	/* a leader that an exec has outlived bears the number of who exec'ed */
+	if ((state & TASK_DEAD) && t->start_ns != task->start_time)
+		return;
+	cpu_add(t, task, thread_elapsed(t, now));
+	if (state & TASK_DEAD) {
+		t->exit_ns = now;
+		thread_finish(t->slot);
+		return;
+	}
+	voluntary = task->nvcsw - t->voluntary_base;
+	/* who wakes it at this very moment has changed its state already, but it counts as a sleep */
+	slept = !preempted && (state || voluntary != t->voluntary);
+	t->voluntary = voluntary;
+	t->involuntary = task->nivcsw - t->involuntary_base;
+	t->state = TPROF_THREAD_RUNNABLE;
+	if (slept)
+		site = block_note(t, task, state ?: TASK_INTERRUPTIBLE);
+	if (slept && state && state != TASK_WAKING)
+		t->state = TPROF_THREAD_BLOCKED;
+	else if (slept)
+		block_close(t->slot, 0, WAIT_WOKEN);
+	stack_for(ctx, t, task, site, now);
+}
+
+/* ── waking up ──────────────────────────────────────────────────────────────────────────────── */
+
+/*
+ * Does the current task wake by what it does in a system call, or has an interrupt come upon it, and
+ * it has nothing to do with this? Interrupts run on the stack of their CPU; only one that came in
+ * user mode runs on the task's, and then the task is in no system call. (The preemption count would
+ * tell too, but is a per-CPU symbol that needs CONFIG_KALLSYMS_ALL.) The context is an array on the
+ * kernel stack in use; its address goes through the map to become a number.
+ */
+static __always_inline bool on_stack(void *ctx, void *stack)
+{
+	struct budget *all = budget_here();
+
+	if (!all)
+		return false;
+	*(void *volatile *)&all->b.scratch = ctx;
+	return *(volatile __u64 *)&all->b.scratch - (__u64)stack < KERNEL_STACK_SIZE;
+}
+
+/* How the current task comes to wake another one. */
+enum waker {
+	WAKER_INTERRUPT, /* it does not: something has interrupted it */
+	WAKER_TASK,	 /* in a system call, or in the kernel all the time */
+	WAKER_FUTEX, /* in a system call that wakes who waits for a futex, and does nothing else */
+	WAKER_EXIT,  /* exits: pthread_join's futex, or SIGCHLD to another process */
+};
+
+static __always_inline enum waker waker_by(__u32 flags, __s32 nr)
+{
+	if (flags & PF_EXITING)
+		return WAKER_EXIT;
+	if (flags & PF_KTHREAD)
+		return WAKER_TASK;
+	if (nr == NR_futex || nr == NR_futex_wake || nr == NR_futex_requeue)
+		return WAKER_FUTEX;
+	return nr >= 0 ? WAKER_TASK : WAKER_INTERRUPT;
+}
+
+static __always_inline enum waker who_wakes(void *ctx)
+{
+	/* bpf_get_current_task_btf: 3ca1032ab7ab, 5.11; its fields are read without a call */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct task_struct *task = bpf_get_current_task_btf();
+		const struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+
+		if (!on_stack(ctx, task->stack))
+			return WAKER_INTERRUPT;
+		return waker_by(task->flags, (__s32)regs->REGS_NR);
+	} else {
+		struct task_struct *task = (void *)bpf_get_current_task();
+
+		if (!on_stack(ctx, BPF_CORE_READ(task, stack)))
+			return WAKER_INTERRUPT;
+		return waker_by(BPF_CORE_READ(task, flags),
+				(__s32)BPF_CORE_READ(current_user_regs(), REGS_NR));
+	}
+}
+
+/* The wake-up's side of a wait whose stack was taken: the waker, if a target's thread woke. */
+static __always_inline void waker_row(void *ctx, const struct tprof_thread *t, __u64 ns)
+{
+	struct tprof_thread *waker = thread_find((__u32)bpf_get_current_pid_tgid());
+	__u64 object = t->wait_futex;
+	struct task_id id;
+
+	if (!waker)
+		return;
+	if (object && waker->tgid != t->tgid)
+		object |= TPROF_OBJECT_FOREIGN;
+	thread_id(waker, &id);
+	row_add(waker, TPROF_WAKE, stack_take(ctx, &id, STACK_USER), object, t->wait_shift, ns);
+}
+
+/* A signal marks the task before it wakes it; a timeout comes from an interrupt. To ask for signals is the
+ * dearest part of a wake-up, and most come from who can send none to this thread. */
+static __always_inline enum wait_end how_ended(struct task_struct *task, enum waker waker)
+{
+	if (waker == WAKER_FUTEX ||
+	    (waker == WAKER_EXIT && task->tgid == (__s32)(bpf_get_current_pid_tgid() >> 32)))
+		return WAIT_WOKEN;
+	if (task_signalled(task))
+		return WAIT_SIGNAL;
+	return waker ? WAIT_WOKEN : WAIT_TIMEOUT;
+}
+
+static __always_inline void block_end(void *ctx, struct tprof_thread *t, struct task_struct *task,
+				      __u64 now)
+{
+	__u64 ns = thread_elapsed(t, now);
+	bool stacked = t->flags & TPROF_THREAD_STACKED;
+	enum waker waker = WAKER_INTERRUPT;
+
+	block_sum(t, ns);
+	if (stacked || t->wait_futex)
+		waker = who_wakes(ctx);
+	if (t->wait_futex)
+		futex_end(t->slot, ns, how_ended(task, waker));
+	if (!stacked)
+		return;
+	block_rows(t, ns);
+	if (waker)
+		waker_row(ctx, t, ns);
+	budget_spend(now);
+}
+
+SEC("?tp_btf/sched_waking")
+int BPF_PROG(waits_wake, struct task_struct *task)
+{
+	struct tprof_thread *t;
+
+	if (waits_stopped)
+		return 0;
+	t = thread_get(task, TPROF_THREAD_BLOCKED);
+	if (!t || t->state != TPROF_THREAD_BLOCKED)
+		return 0;
+	block_end(ctx, t, task, bpf_ktime_get_ns());
+	t->state = TPROF_THREAD_RUNNABLE;
+	return 0;
+}
+
+/* ── getting the CPU ────────────────────────────────────────────────────────────────────────── */
+
+static __always_inline void switch_in(struct tprof_thread *t, __u64 now)
+{
+	__u64 ns = thread_elapsed(t, now);
+
+	/* Still BLOCKED: no hook has seen its wake-up (see cpu_add()). */
+	if (t->state == TPROF_THREAD_BLOCKED) {
+		block_close(t->slot, ns, WAIT_TIMEOUT);
+		ns = 0;
+	}
+	t->state = TPROF_THREAD_RUNNING;
+	t->runq_ns += ns;
+	if (!(t->flags & TPROF_THREAD_STACKED))
+		return;
+	t->flags &= ~TPROF_THREAD_STACKED;
+	row_add(t, TPROF_RUNQ, t->wait_stack, 0, t->wait_shift, ns);
+}
+
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(waits_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
+{
+	struct tprof_thread *t;
+	__u64 now = 0;
+
+	if (waits_stopped)
+		return 0;
+	t = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
+	if (t) {
+		now = bpf_ktime_get_ns();
+		switch_out(ctx, t, prev, preempted, now);
+	}
+	t = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
+	if (t)
+		switch_in(t, now ?: bpf_ktime_get_ns());
+	return 0;
+}
