@@ -49,6 +49,13 @@ struct {
 	__type(value, struct budget);
 } budget SEC(".maps");
 
+static __always_inline struct budget *budget_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&budget, &zero);
+}
+
 static __always_inline void budget_turn(struct tprof_budget *b, __u64 now)
 {
 	__u64 passed = now - b->begin_ns;
@@ -94,13 +101,6 @@ static __always_inline __u32 random_next(struct tprof_budget *b)
 	x ^= x << 5;
 	b->random = x;
 	return x;
-}
-
-static __always_inline struct budget *budget_here(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&budget, &zero);
 }
 
 /* Does the lot fall on this wait? */
@@ -158,6 +158,67 @@ __hidden void budget_spend(__u64 begin)
 	all->b.total_ns += spent;
 }
 
+/* ── the clock ──────────────────────────────────────────────────────────────────────────────── */
+
+/*
+ * To read a clock takes longer than all the rest of a hook. The scheduler has just read its own for
+ * sched_switch, which counts the same nanoseconds as CLOCK_MONOTONIC from another begin, and which it
+ * uses for how long tasks are queued: those are read instead. Needs CONFIG_FAIR_GROUP_SCHED and
+ * CONFIG_SCHED_INFO, which distributions have.
+ */
+static __always_inline bool has_rq_clock(void)
+{
+	return bpf_core_field_exists(struct sched_entity, cfs_rq) &&
+	       bpf_core_field_exists(struct sched_info, last_queued);
+}
+
+#define CLOCK_LOOK_NS	1000000
+#define CLOCK_DRIFT_LOG 10 /* adjtimex(2) lets the one run 1/2000 faster than the other */
+
+/* `rq_ns` is a little old when this comes, or much if the host took the CPU away between: so the least
+ * that is seen is the true offset, and it may grow by no more than clocks drift. */
+static __always_inline void clock_look(struct tprof_budget *b, __u64 rq_ns, __u64 passed)
+{
+	__u64 seen = bpf_ktime_get_ns() - rq_ns;
+	__u64 most = b->offset + (passed >> CLOCK_DRIFT_LOG);
+
+	b->offset = b->rq_ns && (__s64)(seen - most) > 0 ? most : seen;
+	b->rq_ns = rq_ns;
+}
+
+/* CLOCK_MONOTONIC in sched_switch, at which a task leaves this CPU or gets it. */
+static __always_inline __u64 clock_switch(struct task_struct *task, __u64 *ret_rq_ns)
+{
+	struct budget *here;
+	__u64 rq_ns, passed;
+
+	if (!has_rq_clock())
+		return bpf_ktime_get_ns();
+	here = budget_here();
+	if (!here)
+		return 0;
+	rq_ns = task->se.cfs_rq->rq->clock;
+	passed = rq_ns - here->b.rq_ns;
+	if (passed > CLOCK_LOOK_NS)
+		clock_look(&here->b, rq_ns, passed);
+	*ret_rq_ns = rq_ns;
+	return rq_ns + here->b.offset;
+}
+
+/* How long a task that gets its CPU now was in run queues since it left one; it may have been moved from
+ * one to another. */
+static __always_inline __u64 queued_ns(const struct tprof_thread *t, struct task_struct *task,
+				       __u64 rq_ns)
+{
+	__u64 since;
+
+	if (!has_rq_clock())
+		return 0;
+	since = task->sched_info.last_queued;
+	return task->sched_info.run_delay - t->run_delay +
+	       (since && rq_ns > since ? rq_ns - since : 0);
+}
+
 /* ── rows ───────────────────────────────────────────────────────────────────────────────────── */
 
 static __always_inline void row_add(struct tprof_thread *t, __u32 kind, __u64 stack, __u64 object,
@@ -191,6 +252,7 @@ static __always_inline __u64 block_note(struct tprof_thread *t, struct task_stru
 
 	t->wait_futex = 0;
 	t->wait_owner = 0;
+	t->wait_end = WAIT_TIMEOUT; /* unless somebody is seen to end it */
 	if (task->flags & PF_KTHREAD) {
 		t->wait_nr = TPROF_BLOCK_KERNEL;
 		return 0;
@@ -223,6 +285,7 @@ static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct 
 	shift = budget_ask(site, now);
 	if (shift >= NOT_TAKEN)
 		return;
+	now = bpf_ktime_get_ns();
 	t->wait_shift = shift;
 	thread_id(t, &id);
 	id.flags = task->flags;
@@ -255,8 +318,8 @@ static __always_inline void block_rows(struct tprof_thread *t, __u64 ns)
 		row_add(t, TPROF_LOCK, t->wait_stack, t->wait_futex, t->wait_shift, ns);
 }
 
-/* A sleep whose end was not seen at sched_waking, which is rare. block_end() does the same without a call,
- * that would be 25 ns of each wake-up's 150. */
+/* All that is to be summed up of a sleep. Of those that come by the thousand switch_in() does the same
+ * without a call, which would be 25 ns of each. */
 __noinline int block_close(__u32 slot, __u64 ns, __u32 end)
 {
 	struct tprof_thread *t = thread_in(slot);
@@ -273,6 +336,11 @@ __noinline int block_close(__u32 slot, __u64 ns, __u32 end)
 
 /* ── leaving the CPU ────────────────────────────────────────────────────────────────────────── */
 
+static __always_inline bool asleep(const struct tprof_thread *t)
+{
+	return t->state == TPROF_THREAD_BLOCKED || t->state == TPROF_THREAD_WOKEN;
+}
+
 /*
  * On a CPU for so long, of which the scheduler says how much was its own: the rest had interrupts or,
  * in a virtual machine, the host. It was ready and did not run, so that is time in the run queue.
@@ -285,11 +353,12 @@ static __always_inline void cpu_add(struct tprof_thread *t, struct task_struct *
 	if (own > ns || !(t->exec_ns || t->flags & TPROF_THREAD_CREATED))
 		own = ns;
 	t->exec_ns = sum;
+	t->run_delay = task->sched_info.run_delay;
 	t->cpu_ns += own;
-	/* Not even its way back to a CPU was seen: hooks do not run everywhere, and this was an interrupt's
+	/* Its way back to a CPU was not seen: hooks do not run everywhere, and this was an interrupt's
 	 * wake-up. What it did not run it has slept. */
-	if (t->state == TPROF_THREAD_BLOCKED)
-		block_close(t->slot, ns - own, WAIT_TIMEOUT);
+	if (asleep(t))
+		block_close(t->slot, ns - own, t->wait_end);
 	else
 		t->runq_ns += ns - own;
 }
@@ -410,21 +479,15 @@ static __always_inline enum wait_end how_ended(struct task_struct *task, enum wa
 	return waker ? WAIT_WOKEN : WAIT_TIMEOUT;
 }
 
-static __always_inline void block_end(void *ctx, struct tprof_thread *t, struct task_struct *task,
-				      __u64 now)
+/* Of a sleep whose stack was taken: all of it, since the waker's stack is to be had now only. */
+static __always_inline void block_end(void *ctx, struct tprof_thread *t, enum waker waker)
 {
-	__u64 ns = thread_elapsed(t, now);
-	bool stacked = t->flags & TPROF_THREAD_STACKED;
-	enum waker waker = WAKER_INTERRUPT;
+	__u64 now = bpf_ktime_get_ns(), ns = thread_elapsed(t, now);
 
-	block_sum(t, ns);
-	if (stacked || t->wait_futex)
-		waker = who_wakes(ctx);
-	if (t->wait_futex)
-		futex_end(t->slot, ns, how_ended(task, waker));
-	if (!stacked)
+	block_close(t->slot, ns, t->wait_end);
+	t->state = TPROF_THREAD_RUNNABLE;
+	if (!(t->flags & TPROF_THREAD_STACKED))
 		return;
-	block_rows(t, ns);
 	if (waker)
 		waker_row(ctx, t, ns);
 	budget_spend(now);
@@ -433,29 +496,56 @@ static __always_inline void block_end(void *ctx, struct tprof_thread *t, struct 
 SEC("?tp_btf/sched_waking")
 int BPF_PROG(waits_wake, struct task_struct *task)
 {
+	enum waker waker = WAKER_INTERRUPT;
 	struct tprof_thread *t;
+	bool stacked;
 
 	if (waits_stopped)
 		return 0;
 	t = thread_get(task, TPROF_THREAD_BLOCKED);
 	if (!t || t->state != TPROF_THREAD_BLOCKED)
 		return 0;
-	block_end(ctx, t, task, bpf_ktime_get_ns());
-	t->state = TPROF_THREAD_RUNNABLE;
+	stacked = t->flags & TPROF_THREAD_STACKED;
+	if (stacked || t->wait_futex)
+		waker = who_wakes(ctx);
+	if (t->wait_futex)
+		t->wait_end = how_ended(task, waker);
+	if (stacked || !has_rq_clock())
+		block_end(ctx, t, waker);
+	else
+		t->state = TPROF_THREAD_WOKEN;
 	return 0;
 }
 
 /* ── getting the CPU ────────────────────────────────────────────────────────────────────────── */
 
-static __always_inline void switch_in(struct tprof_thread *t, __u64 now)
+/* Returns how long it was in the run queue. */
+static __always_inline __u64 switch_in_asleep(struct tprof_thread *t, struct task_struct *task,
+					      __u64 ns, __u64 rq_ns)
+{
+	__u64 queued = queued_ns(t, task, rq_ns), slept = ns - queued;
+
+	if (queued > ns) {
+		queued = ns;
+		slept = 0;
+	}
+	if (t->flags & TPROF_THREAD_STACKED) { /* no hook has seen its wake-up */
+		block_close(t->slot, slept, t->wait_end);
+		return queued;
+	}
+	block_sum(t, slept);
+	if (t->wait_futex)
+		futex_end(t->slot, slept, t->wait_end);
+	return queued;
+}
+
+static __always_inline void switch_in(struct tprof_thread *t, struct task_struct *task, __u64 now,
+				      __u64 rq_ns)
 {
 	__u64 ns = thread_elapsed(t, now);
 
-	/* Still BLOCKED: no hook has seen its wake-up (see cpu_add()). */
-	if (t->state == TPROF_THREAD_BLOCKED) {
-		block_close(t->slot, ns, WAIT_TIMEOUT);
-		ns = 0;
-	}
+	if (asleep(t))
+		ns = switch_in_asleep(t, task, ns, rq_ns);
 	t->state = TPROF_THREAD_RUNNING;
 	t->runq_ns += ns;
 	if (!(t->flags & TPROF_THREAD_STACKED))
@@ -467,18 +557,22 @@ static __always_inline void switch_in(struct tprof_thread *t, __u64 now)
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(waits_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
 {
-	struct tprof_thread *t;
-	__u64 now = 0;
+	struct tprof_thread *out, *in;
+	__u64 now, rq_ns = 0;
 
 	if (waits_stopped)
 		return 0;
-	t = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
-	if (t) {
-		now = bpf_ktime_get_ns();
-		switch_out(ctx, t, prev, preempted, now);
+	out = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
+	in = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
+	if (!out) {
+		barrier_var(in); /* or clang would make `out | in` of it, of two pointers */
+		if (!in)
+			return 0;
 	}
-	t = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
-	if (t)
-		switch_in(t, now ?: bpf_ktime_get_ns());
+	now = clock_switch(prev, &rq_ns);
+	if (out)
+		switch_out(ctx, out, prev, preempted, now);
+	if (in)
+		switch_in(in, next, now, rq_ns);
 	return 0;
 }

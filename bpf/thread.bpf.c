@@ -302,6 +302,7 @@ thread_add(struct task_struct *task, const struct task_id *id, __u32 state, __u6
 	t->inner_tid = inner_tid(task);
 	t->voluntary_base = task->nvcsw;
 	t->involuntary_base = task->nivcsw;
+	t->run_delay = task->sched_info.run_delay;
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	return slot_publish(t->slot, task->pid) ? t : thread_find(task->pid);
 }
@@ -347,6 +348,7 @@ static __always_inline __u64 creator_stack(void *ctx, struct tprof_thread *creat
 
 	if (shift >= NOT_TAKEN)
 		return 0;
+	now = bpf_ktime_get_ns();
 	thread_id(creator, &id);
 	key.stack = stack_take(ctx, &id, STACK_USER);
 	key.tgid = creator->tgid;
@@ -378,7 +380,7 @@ int BPF_PROG(thread_new, struct task_struct *task, __u64 clone_flags)
 
 	if (waits_stopped || !new_id(task, clone_flags, creator, &id))
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = task->start_time; /* a moment ago, and read already */
 	stack = creator ? creator_stack(ctx, creator, clone_flags, now) : 0;
 	t = record_take(task, &id, TPROF_THREAD_RUNNABLE, now);
 	if (!t) {
@@ -440,10 +442,11 @@ static __always_inline void thread_close(__u32 kernel_tid, struct task_struct *t
 	__u32 slot = thread_slot(kernel_tid);
 	struct tprof_thread *t = thread_at(slot);
 	bool whole = flags || !config.waits;
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now;
 
 	if (!t)
 		return;
+	now = whole ? bpf_ktime_get_ns() : t->since_ns; /* its last switch tells the true time */
 	if (whole && t->state == TPROF_THREAD_RUNNING)
 		t->cpu_ns += thread_elapsed(t, now);
 	t->voluntary = task->nvcsw - t->voluntary_base;

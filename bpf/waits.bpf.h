@@ -6,9 +6,12 @@
  * What sched, futex and thread share.
  *
  *	           sched_switch: prev                 sched_waking
- *	RUNNING ──────────────────────→ BLOCKED ──────────────────────→ RUNNABLE
+ *	RUNNING ──────────────────────→ BLOCKED ──────────────────────→ WOKEN, RUNNABLE
  *	   ↑  └──(preempted, yielded)────────────────────────────────────→ ↑  │
  *	   └───────────────────── sched_switch: next ─────────────────────────┘
+ *
+ * At sched_waking a sleep ends whose stack was taken: the clock is read, it is RUNNABLE. Of all others,
+ * WOKEN, the scheduler has noted when they were queued: sched_switch takes that (clock_switch()).
  *
  * One record per thread of a target holds its state, since when, and every exact total. The record
  * is found once per hook and then written by pointer: no map is updated per event.

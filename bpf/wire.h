@@ -318,6 +318,7 @@ enum tprof_thread_state {
 	TPROF_THREAD_RUNNABLE = 2,
 	TPROF_THREAD_BLOCKED = 3,
 	TPROF_THREAD_EXITED = 4,
+	TPROF_THREAD_WOKEN = 5, /* BLOCKED until a moment that its next switch in will tell */
 };
 
 #define TPROF_THREAD_CREATED 1U	 /* began while recorded */
@@ -347,6 +348,7 @@ struct tprof_thread {
 	__u64 since_ns; /* in `state` since */
 	__u64 cpu_ns, runq_ns, offcpu_ns;
 	__u64 exec_ns;		  /* the scheduler's own sum when it last left a CPU; 0 = not yet */
+	__u64 run_delay;	  /* … of its time in run queues */
 	__u32 kernel_tid;	  /* task->pid: what the index knows */
 	__u32 tgid, tid, process; /* as in tprof_count_key */
 	__u32 state, flags;
@@ -356,6 +358,8 @@ struct tprof_thread {
 	__u64 wait_futex; /* address waited for, 0 = no futex wait */
 	__u32 wait_how;	  /* TPROF_FUTEX_… */
 	__u32 wait_owner; /* who held it, as a thread number of its own namespace; 0 = unknown */
+	__u32 wait_end;	  /* WOKEN: enum wait_end */
+	__u32 unused;
 	__u64 futex_waits, futex_ns;
 	__u64 voluntary_base, involuntary_base; /* task->nvcsw, nivcsw at the start … */
 	__u64 voluntary, involuntary;		/* … and grown by this since */
@@ -421,6 +425,7 @@ struct tprof_budget {
 	__u64 begin_ns, spent_ns; /* the present period */
 	__u64 total_ns;		  /* spent in all */
 	__u64 scratch;
+	__u64 rq_ns, offset; /* CLOCK_MONOTONIC is the run queue's clock + offset, looked at then */
 	__s32 level; /* thinning: log2 */
 	__u32 random;
 };
@@ -445,7 +450,7 @@ enum tprof_loss { TPROF_LOSSES(TPROF_LOSS_ENUM) TPROF_LOSS_COUNT };
 _Static_assert(sizeof(struct tprof_count_key) == 40, "wire");
 _Static_assert(sizeof(struct tprof_count) == 16, "wire");
 _Static_assert(sizeof(struct tprof_thread_bucket) == 64, "wire: one cache line");
-_Static_assert(sizeof(struct tprof_thread) == 360, "wire");
+_Static_assert(sizeof(struct tprof_thread) == 376, "wire");
 _Static_assert(sizeof(struct tprof_gone_key) == 40, "wire");
 _Static_assert(sizeof(struct tprof_lock_key) == 16, "wire");
 _Static_assert(sizeof(struct tprof_lock) == 416, "wire");

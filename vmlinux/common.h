@@ -134,14 +134,24 @@ struct nsproxy {
 	struct pid_namespace *pid_ns_for_children;
 };
 
+struct rq {
+	u64 clock;
+};
+
+struct cfs_rq {
+	struct rq *rq; /* CONFIG_FAIR_GROUP_SCHED */
+};
+
 struct sched_entity {
 	u64 exec_start;
 	u64 sum_exec_runtime;
+	struct cfs_rq *cfs_rq; /* CONFIG_FAIR_GROUP_SCHED */
 };
 
 struct sched_info {
 	long unsigned int pcount;
 	long long unsigned int run_delay;
+	long long unsigned int last_queued;
 };
 
 typedef struct {

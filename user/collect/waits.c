@@ -252,6 +252,8 @@ static int take_living(struct collect *c, uint64_t now)
 		if (!w->index[i / TPROF_THREAD_WAYS].tid[i % TPROF_THREAD_WAYS])
 			continue;
 		t = *r;
+		if (t.state == TPROF_THREAD_WOKEN) /* it sleeps often: how it was queued now is nothing */
+			t.state = TPROF_THREAD_BLOCKED;
 		if (c->o.waits)
 			close_state(&t, now);
 		err = waits_thread(c, &t, now);
