@@ -53,9 +53,10 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-para
 	$(REPRODUCIBLE) -fdebug-compilation-dir=. -Ivmlinux/$(ARCH) -Ibpf
 DEPFLAGS   := -MMD -MP
 
-# stack first: others refer to its map `walks`, and libbpf 1.1 forgets the offset in BTF of a map whose
+# stack and thread first: others refer to their maps, and libbpf 1.1 forgets the offset in BTF of a map whose
 # definition it links after the first reference.
-BPF_SRCS  := bpf/stack.bpf.c $(filter-out bpf/stack.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
+BPF_FIRST := bpf/stack.bpf.c bpf/thread.bpf.c
+BPF_SRCS  := $(BPF_FIRST) $(filter-out $(BPF_FIRST),$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJS  := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 USER_SRCS := $(sort $(wildcard user/*/*.c))
 MAIN_SRCS := user/cmd/main.c

@@ -10,21 +10,8 @@
  */
 #define CLONE_THREAD 0x00010000ULL
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TPROF_THREAD_BUCKETS);
-	__type(key, __u32);
-	__type(value, struct tprof_thread_bucket);
-} thread_index SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TPROF_MAX_THREADS);
-	__type(key, __u32);
-	__type(value, struct tprof_thread);
-} threads SEC(".maps");
+struct thread_index_map thread_index SEC(".maps");
+struct threads_map threads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -48,60 +35,13 @@ volatile bool waits_stopped = false;
 /* Every thread that was there at the start has been looked at. */
 volatile bool waits_looked = false;
 
-/* ── the index ──────────────────────────────────────────────────────────────────────────────── */
-
-/* Global functions are verified once, not at each call; 5.10 lets them take scalars only. */
-
-static __always_inline struct tprof_thread *thread_at(__u32 slot)
-{
-	return bpf_map_lookup_elem(&threads, &slot);
-}
-
-static __always_inline struct tprof_thread_bucket *bucket_at(__u32 slot)
-{
-	__u32 bucket = slot / TPROF_THREAD_WAYS;
-
-	return bpf_map_lookup_elem(&thread_index, &bucket);
-}
-
-static __always_inline __u32 first_slot(__u32 kernel_tid)
-{
-	return (kernel_tid & (TPROF_THREAD_BUCKETS - 1)) * TPROF_THREAD_WAYS;
-}
-
-/* The slot of this thread's record, or NO_SLOT. */
-#define NO_SLOT TPROF_MAX_THREADS
-__noinline __u32 thread_slot(__u32 kernel_tid)
-{
-	__u32 first = first_slot(kernel_tid);
-	struct tprof_thread_bucket *b = bucket_at(first);
-
-	if (!b || !kernel_tid)
-		return NO_SLOT;
-#pragma unroll
-	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++)
-		if (b->tid[way] == kernel_tid)
-			return first + way;
-	return NO_SLOT;
-}
-
-__hidden struct tprof_thread *thread_in(__u32 slot)
-{
-	return thread_at(slot);
-}
-
 __noinline int thread_note(__u32 kernel_tid)
 {
-	struct tprof_thread *t = thread_at(thread_slot(kernel_tid));
+	struct tprof_thread *t = thread_find(kernel_tid);
 
 	if (t)
 		t->noted = true;
 	return 0;
-}
-
-__hidden struct tprof_thread *thread_find(__u32 kernel_tid)
-{
-	return thread_at(thread_slot(kernel_tid)); /* NULL for NO_SLOT: out of bounds */
 }
 
 /* ── making room ────────────────────────────────────────────────────────────────────────────── */
@@ -143,7 +83,7 @@ static __always_inline void gone_sum(struct tprof_gone *g, const struct tprof_th
 __noinline int gone_add(__u32 slot)
 {
 	static const struct tprof_gone none;
-	struct tprof_thread *t = thread_at(slot);
+	struct tprof_thread *t = thread_in(slot);
 	struct tprof_gone_key key = {};
 	struct tprof_gone *g;
 
@@ -166,7 +106,7 @@ __noinline int gone_add(__u32 slot)
 __noinline int slot_claim(__u32 slot, __u32 owners)
 {
 	struct tprof_thread_bucket *b = bucket_at(slot);
-	struct tprof_thread *t = thread_at(slot);
+	struct tprof_thread *t = thread_in(slot);
 	volatile __u32 *claims;
 
 	if (!b || !t)
@@ -187,7 +127,7 @@ __noinline int slot_claim(__u32 slot, __u32 owners)
 __noinline int slot_reuse(__u32 slot)
 {
 	struct tprof_thread_bucket *b = bucket_at(slot);
-	struct tprof_thread *t = thread_at(slot);
+	struct tprof_thread *t = thread_in(slot);
 
 	if (!b || !t || !slot_claim(slot, 1))
 		return false;
@@ -197,7 +137,7 @@ __noinline int slot_reuse(__u32 slot)
 	return true;
 }
 
-/* A slot for this thread, claimed, or NO_SLOT. */
+/* A slot for this thread, claimed, or NO_THREAD. */
 __noinline __u32 slot_take(__u32 kernel_tid)
 {
 	__u32 first = first_slot(kernel_tid);
@@ -209,7 +149,7 @@ __noinline __u32 slot_take(__u32 kernel_tid)
 		if (slot_reuse(first + way))
 			return first + way;
 	loss_add(TPROF_LOSS_THREADS_FULL);
-	return NO_SLOT;
+	return NO_THREAD;
 }
 
 /*
@@ -275,7 +215,7 @@ static __always_inline struct tprof_thread *
 record_take(struct task_struct *task, const struct task_id *id, __u32 state, __u64 since)
 {
 	__u32 slot = slot_take(task->pid);
-	struct tprof_thread *t = thread_at(slot);
+	struct tprof_thread *t = thread_in(slot);
 
 	if (!t)
 		return NULL;
@@ -307,13 +247,11 @@ thread_add(struct task_struct *task, const struct task_id *id, __u32 state, __u6
 	return slot_publish(t->slot, task->pid) ? t : thread_find(task->pid);
 }
 
-__hidden struct tprof_thread *thread_get(struct task_struct *task, __u32 state)
+__hidden struct tprof_thread *thread_first(struct task_struct *task, __u32 state)
 {
-	struct tprof_thread *t = thread_find(task->pid);
+	struct tprof_thread *t;
 	struct task_id id = {};
 
-	if (t)
-		return t;
 	/* exiting: it has had its record, and the record is closed */
 	if ((task->flags & PF_EXITING) || !filter_task(task, &id))
 		return NULL;
@@ -417,7 +355,7 @@ int BPF_PROG(thread_rename, struct task_struct *task, const char *comm)
 __noinline int thread_finish(__u32 slot)
 {
 	struct tprof_thread_bucket *b = bucket_at(slot);
-	struct tprof_thread *t = thread_at(slot);
+	struct tprof_thread *t = thread_in(slot);
 
 	if (!b || !t)
 		return 0;
@@ -440,7 +378,7 @@ __noinline int thread_finish(__u32 slot)
 static __always_inline void thread_close(__u32 kernel_tid, struct task_struct *task, __u32 flags)
 {
 	__u32 slot = thread_slot(kernel_tid);
-	struct tprof_thread *t = thread_at(slot);
+	struct tprof_thread *t = thread_in(slot);
 	bool whole = flags || !config.waits;
 	__u64 now;
 

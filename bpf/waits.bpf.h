@@ -80,13 +80,79 @@ extern volatile bool waits_stopped;
 
 /* ── thread.bpf.c ───────────────────────────────────────────────────────────────────────────── */
 
-/* Of a thread that has one; the number is the kernel's (task->pid). NULL: not a target's. */
-struct tprof_thread *thread_find(__u32 kernel_tid);
-struct tprof_thread *thread_in(__u32 slot);
+struct thread_index_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TPROF_THREAD_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct tprof_thread_bucket);
+};
 
-/* The same; a target at its first sight gets a record, as one that has been in `state` since the
- * recording began, or since now if it was no target then. NULL: no target, or no room (counted). */
-struct tprof_thread *thread_get(struct task_struct *task, __u32 state);
+struct threads_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TPROF_MAX_THREADS);
+	__type(key, __u32);
+	__type(value, struct tprof_thread);
+};
+
+extern struct thread_index_map thread_index SEC(".maps");
+extern struct threads_map threads SEC(".maps");
+
+static __always_inline struct tprof_thread *thread_in(__u32 slot)
+{
+	return bpf_map_lookup_elem(&threads, &slot);
+}
+
+static __always_inline struct tprof_thread_bucket *bucket_at(__u32 slot)
+{
+	__u32 bucket = slot / TPROF_THREAD_WAYS;
+
+	return bpf_map_lookup_elem(&thread_index, &bucket);
+}
+
+static __always_inline __u32 first_slot(__u32 kernel_tid)
+{
+	return (kernel_tid & (TPROF_THREAD_BUCKETS - 1)) * TPROF_THREAD_WAYS;
+}
+
+/*
+ * The slot of this thread's record, or NO_THREAD; the number is the kernel's (task->pid). Asked twice at
+ * each switch, so inline: calls and their returns are what hooks spend most of their time with, where
+ * returns are guarded (AMD's "Safe RET"). Without branches, of which the verifier would follow each.
+ */
+#define NO_THREAD TPROF_MAX_THREADS
+static __always_inline __u32 thread_slot(__u32 kernel_tid)
+{
+	__u32 first = first_slot(kernel_tid), found = 0;
+	struct tprof_thread_bucket *b = bucket_at(first);
+
+	if (!b || !kernel_tid)
+		return NO_THREAD;
+#pragma unroll
+	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++) {
+		__u64 same = (__u64)(b->tid[way] ^ kernel_tid) - 1;
+
+		barrier_var(same);
+		found |= (same >> 63) * (first + way + 1);
+	}
+	return found - 1; /* not found: beyond the last */
+}
+
+/* Of a thread that has one. NULL: not a target's. */
+static __always_inline struct tprof_thread *thread_find(__u32 kernel_tid)
+{
+	return thread_in(thread_slot(kernel_tid)); /* NULL for NO_THREAD: out of bounds */
+}
+
+/* A target at its first sight gets a record, as one that has been in `state` since the recording began, or
+ * since now if it was no target then. NULL: no target, or no room (counted). */
+struct tprof_thread *thread_first(struct task_struct *task, __u32 state);
+
+static __always_inline struct tprof_thread *thread_get(struct task_struct *task, __u32 state)
+{
+	return thread_find(task->pid) ?: thread_first(task, state);
+}
 
 /* The record in this slot is complete; user space takes it from the array. */
 int thread_finish(__u32 slot);
