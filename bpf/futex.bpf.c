@@ -96,7 +96,7 @@ static __always_inline void futex_set(struct tprof_thread *t, __u64 address, __u
 	t->wait_owner = how ? owner_of(address, how, val) : 0;
 }
 
-__hidden void futex_begin(struct tprof_thread *t, const struct wait_regs *regs)
+__hidden void futex_note(struct tprof_thread *t, const struct wait_regs *regs)
 {
 	struct futex_waitv first = {};
 

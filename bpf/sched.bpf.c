@@ -116,7 +116,7 @@ static __always_inline bool site_draw(struct site *s, __u32 shift, struct tprof_
 	return s->at++ == s->lot;
 }
 
-__noinline __u32 budget_ask(__u64 site, __u64 now)
+static __always_inline __u32 budget_draw(__u64 site, __u64 now)
 {
 	struct budget *all = budget_here();
 	struct tprof_budget *b = &all->b;
@@ -137,6 +137,11 @@ __noinline __u32 budget_ask(__u64 site, __u64 now)
 		return NOT_TAKEN;
 	b->taken++;
 	return shift;
+}
+
+__noinline __u32 budget_ask(__u64 site, __u64 now)
+{
+	return budget_draw(site, now);
 }
 
 #define OFTEN 64 /* a period */
@@ -282,7 +287,7 @@ static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct 
 
 	t->wait_stack = 0;
 	t->flags &= ~TPROF_THREAD_STACKED;
-	shift = budget_ask(site, now);
+	shift = budget_draw(site, now);
 	if (shift >= NOT_TAKEN)
 		return;
 	now = bpf_ktime_get_ns();
@@ -296,17 +301,31 @@ static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct 
 
 /* ── the end of a sleep ─────────────────────────────────────────────────────────────────────── */
 
+/* The first that is free or is of this system call, else the last. Without a branch, of which the verifier
+ * would follow each. */
+static __always_inline __u32 block_slot(const struct tprof_thread *t)
+{
+	__u32 before = 1, slot = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < TPROF_THREAD_BLOCKS - 1; i++) {
+		__u64 other = (__u32)(t->block_nr[i] ^ t->wait_nr);
+
+		/* negative if it is another one's; both are below 2^63 */
+		other = (0 - other) & (0 - t->block_count[i]);
+		barrier_var(other);
+		before &= other >> 63;
+		slot += before;
+	}
+	return bounded(slot, TPROF_THREAD_BLOCKS - 1);
+}
+
 static __always_inline void block_sum(struct tprof_thread *t, __u64 ns)
 {
-	__s32 nr = t->wait_nr;
-	__u32 i;
+	__u32 i = block_slot(t), last = is_more(i, TPROF_THREAD_BLOCKS - 2);
 
 	t->offcpu_ns += ns;
-#pragma unroll
-	for (i = 0; i < TPROF_THREAD_BLOCKS - 1; i++)
-		if (!t->block_count[i] || t->block_nr[i] == nr)
-			break;
-	t->block_nr[i] = i < TPROF_THREAD_BLOCKS - 1 ? nr : TPROF_BLOCK_OTHER;
+	t->block_nr[i] = last ? TPROF_BLOCK_OTHER : t->wait_nr;
 	t->block_count[i]++;
 	t->block_ns[i] += ns;
 }

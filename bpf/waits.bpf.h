@@ -217,7 +217,13 @@ void budget_spend(__u64 begin);
 
 /* ── futex.bpf.c ──────────────────────────────────────────────────────────────────────────────
  * Fills what the thread waits for, if this system call is a futex wait. */
-void futex_begin(struct tprof_thread *t, const struct wait_regs *regs);
+void futex_note(struct tprof_thread *t, const struct wait_regs *regs);
+static __always_inline void futex_begin(struct tprof_thread *t, const struct wait_regs *regs)
+{
+	if (t->wait_nr == NR_futex || t->wait_nr == NR_futex_wait || t->wait_nr == NR_futex_waitv)
+		futex_note(t, regs);
+}
+
 /* The futex wait of the thread in this slot ends (its since_ns is now) after ns. */
 enum wait_end { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_SIGNAL };
 int futex_end(__u32 slot, __u64 ns, __u32 end);
