@@ -53,9 +53,9 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-para
 	$(REPRODUCIBLE) -fdebug-compilation-dir=. -Ivmlinux/$(ARCH) -Ibpf
 DEPFLAGS   := -MMD -MP
 
-# stack and thread first: others refer to their maps, and libbpf 1.1 forgets the offset in BTF of a map whose
+# stack, filter, thread first: others refer to what they define, and libbpf 1.1 forgets the offset in BTF of that whose
 # definition it links after the first reference.
-BPF_FIRST := bpf/stack.bpf.c bpf/thread.bpf.c
+BPF_FIRST := bpf/stack.bpf.c bpf/filter.bpf.c bpf/thread.bpf.c
 BPF_SRCS  := $(BPF_FIRST) $(filter-out $(BPF_FIRST),$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJS  := $(BPF_SRCS:%.c=$(BUILD)/%.o)
 USER_SRCS := $(sort $(wildcard user/*/*.c))

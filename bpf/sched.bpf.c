@@ -182,20 +182,25 @@ static __always_inline bool has_rq_clock(void)
 
 /* `rq_ns` is a little old when this comes, or much if the host took the CPU away between: so the least
  * that is seen is the true offset, and it may grow by no more than clocks drift. */
-static __always_inline void clock_look(struct tprof_budget *b, __u64 rq_ns, __u64 passed)
+__noinline int clock_look(__u64 rq_ns)
 {
-	__u64 seen = bpf_ktime_get_ns() - rq_ns;
-	__u64 most = b->offset + (passed >> CLOCK_DRIFT_LOG);
+	struct budget *here = budget_here();
+	__u64 seen = bpf_ktime_get_ns() - rq_ns, most;
+	struct tprof_budget *b = &here->b;
 
+	if (!here)
+		return 0;
+	most = b->offset + ((rq_ns - b->rq_ns) >> CLOCK_DRIFT_LOG);
 	b->offset = b->rq_ns && (__s64)(seen - most) > 0 ? most : seen;
 	b->rq_ns = rq_ns;
+	return 0;
 }
 
 /* CLOCK_MONOTONIC in sched_switch, at which a task leaves this CPU or gets it. */
 static __always_inline __u64 clock_switch(struct task_struct *task, __u64 *ret_rq_ns)
 {
 	struct budget *here;
-	__u64 rq_ns, passed;
+	__u64 rq_ns;
 
 	if (!has_rq_clock())
 		return bpf_ktime_get_ns();
@@ -203,9 +208,8 @@ static __always_inline __u64 clock_switch(struct task_struct *task, __u64 *ret_r
 	if (!here)
 		return 0;
 	rq_ns = task->se.cfs_rq->rq->clock;
-	passed = rq_ns - here->b.rq_ns;
-	if (passed > CLOCK_LOOK_NS)
-		clock_look(&here->b, rq_ns, passed);
+	if (rq_ns - here->b.rq_ns > CLOCK_LOOK_NS)
+		clock_look(rq_ns);
 	*ret_rq_ns = rq_ns;
 	return rq_ns + here->b.offset;
 }
@@ -576,22 +580,20 @@ static __always_inline void switch_in(struct tprof_thread *t, struct task_struct
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(waits_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
 {
-	struct tprof_thread *out, *in;
-	__u64 now, rq_ns = 0;
+	struct tprof_thread *t;
+	__u64 now = 0, rq_ns = 0;
 
 	if (waits_stopped)
 		return 0;
-	out = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
-	in = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
-	if (!out) {
-		barrier_var(in); /* or clang would make `out | in` of it, of two pointers */
-		if (!in)
-			return 0;
+	t = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
+	if (t) {
+		now = clock_switch(prev, &rq_ns);
+		switch_out(ctx, t, prev, preempted, now);
 	}
-	now = clock_switch(prev, &rq_ns);
-	if (out)
-		switch_out(ctx, out, prev, preempted, now);
-	if (in)
-		switch_in(in, next, now, rq_ns);
+	t = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
+	if (t) {
+		now = now ?: clock_switch(prev, &rq_ns);
+		switch_in(t, next, now, rq_ns);
+	}
 	return 0;
 }
