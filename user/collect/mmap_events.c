@@ -5,15 +5,20 @@
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "collect/cpus.h"
 #include "collect/maps.h"
 
+#define REST_NS	   1000000000ULL
+#define REST_MOST  (16 * REST_NS)
+#define RATE_OVER  10000000ULL /* ns: a rate is not told from less */
 #define RING_PAGES 32 /* a thousand mappings on each CPU, while tprof waits for one */
 
 struct mmap2_record {
@@ -37,6 +42,7 @@ static int ring_open(struct mmap_events *m, size_t cpu)
 		.config = PERF_COUNT_SW_DUMMY,
 		.mmap = 1,
 		.mmap2 = 1,
+		.disabled = m->resting,
 		.watermark = 1,
 		.wakeup_watermark = (uint32_t)m->size / 2,
 	};
@@ -73,6 +79,8 @@ int mmap_events_open(struct mmap_events *m, const struct cpus *cpus, struct diag
 		return diag_errno(d, -ENOMEM, "mapping events");
 	m->count = cpus->count;
 	m->size = RING_PAGES * (size_t)sysconf(_SC_PAGESIZE);
+	m->since_ns = clock_now();
+	m->rest_ns = REST_NS;
 	for (size_t cpu = 0; cpu < m->count; cpu++)
 		m->rings[cpu].fd = -1;
 	mmap_events_follow(m, cpus);
@@ -149,10 +157,46 @@ static void ring_read(struct mmap_events *m, struct mmap_ring *r,
 				record_entry(&u.mmap2, entry, ctx);
 			else if (u.header.type == PERF_RECORD_LOST)
 				lost(ctx);
+			else if (u.header.type == PERF_RECORD_FORK ||
+				 u.header.type == PERF_RECORD_EXIT)
+				m->tasks++;
 		}
 		tail += u.header.size;
 	}
 	__atomic_store_n(&page->data_tail, head, __ATOMIC_RELEASE);
+}
+
+/* ── rests ──────────────────────────────────────────────────────────────────────────────────── */
+
+static void rest(struct mmap_events *m, bool resting, uint64_t now)
+{
+	for (size_t cpu = 0; cpu < m->count; cpu++) {
+		if (m->rings[cpu].fd >= 0)
+			(void)ioctl(m->rings[cpu].fd,
+				    resting ? PERF_EVENT_IOC_DISABLE : PERF_EVENT_IOC_ENABLE, 0);
+	}
+	m->resting = resting;
+	m->since_ns = now;
+	m->tasks = 0;
+}
+
+static void rest_if_many(struct mmap_events *m, void (*lost)(void *ctx), void *ctx)
+{
+	uint64_t now = clock_now(), passed = now - m->since_ns;
+
+	if (m->resting && passed >= m->rest_ns) {
+		rest(m, false, now);
+		m->rest_ns = m->rest_ns < REST_MOST ? 2 * m->rest_ns : REST_MOST;
+		lost(ctx);
+	} else if (!m->resting && passed >= RATE_OVER) {
+		if (m->tasks > MMAP_EVENTS_TASKS * passed / 1000000000) {
+			rest(m, true, now);
+		} else if (passed >= REST_NS) {
+			m->rest_ns = REST_NS;
+			m->since_ns = now;
+			m->tasks = 0;
+		}
+	}
 }
 
 void mmap_events_read(struct mmap_events *m,
@@ -163,6 +207,7 @@ void mmap_events_read(struct mmap_events *m,
 		if (m->rings[cpu].base)
 			ring_read(m, &m->rings[cpu], entry, lost, ctx);
 	}
+	rest_if_many(m, lost, ctx);
 }
 
 void mmap_events_release(struct mmap_events *m)

@@ -15,7 +15,13 @@ struct map_entry;
  * The kernel tells of every executable mapping that is made (PERF_RECORD_MMAP2), so that dlopen, exec
  * and a library in the place of another are seen without reading maps again. One small ring per CPU;
  * it is looked at with every tick and causes no wake-up before it is half full.
+ *
+ * With mappings the kernel tells of each thread that comes or goes, unasked, and that is 5 % of what
+ * pthread_create and pthread_join take. Where more than MMAP_EVENTS_TASKS of these come a second they are
+ * not taken for a while, and what was missed is read anew; until then an unknown address tells of it.
  */
+#define MMAP_EVENTS_TASKS 10000
+
 struct mmap_ring {
 	int fd;	       /* -1: none on this CPU */
 	unsigned gone; /* as in struct cpus, when it was opened */
@@ -26,12 +32,16 @@ struct mmap_events {
 	struct mmap_ring *rings; /* by CPU */
 	size_t count;
 	size_t size; /* of a ring's data, a power of two */
+	uint64_t tasks;	   /* that came or went, since … */
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
+	uint64_t rest_ns;  /* how long the present or next rest is */
+	bool resting;
 };
 
 int mmap_events_open(struct mmap_events *m, const struct cpus *cpus, struct diag *d);
 /* Opens on CPUs that came, anew on those that went in between; to be read before. */
 void mmap_events_follow(struct mmap_events *m, const struct cpus *cpus);
-/* Calls entry for each new mapping, `lost` once for each ring that lost some. */
+/* Calls entry for each new mapping, `lost` once for each ring that lost some, and after a rest. */
 void mmap_events_read(struct mmap_events *m,
 		      void (*entry)(void *ctx, pid_t pid, const struct map_entry *e),
 		      void (*lost)(void *ctx), void *ctx);
