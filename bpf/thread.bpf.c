@@ -111,7 +111,7 @@ __noinline int slot_claim(__u32 slot, __u32 owners)
 
 	if (!b || !t)
 		return false;
-	claims = &b->claims[slot & (TPROF_THREAD_WAYS - 1)];
+	claims = &b->claims[way_of(slot)];
 	if (*claims != owners)
 		return false;
 	if (owners && *(volatile __u32 *)&t->state != TPROF_THREAD_EXITED)
@@ -133,21 +133,21 @@ __noinline int slot_reuse(__u32 slot)
 		return false;
 	gone_add(slot);
 	t->state = TPROF_THREAD_FREE;
-	__sync_fetch_and_add(&b->claims[slot & (TPROF_THREAD_WAYS - 1)], -1);
+	__sync_fetch_and_add(&b->claims[way_of(slot)], -1);
 	return true;
 }
 
 /* A slot for this thread, claimed, or NO_THREAD. */
 __noinline __u32 slot_take(__u32 kernel_tid)
 {
-	__u32 first = first_slot(kernel_tid);
+	__u32 bucket = TPROF_THREAD_BUCKET(kernel_tid);
 
 	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++)
-		if (slot_claim(first + way, 0))
-			return first + way;
+		if (slot_claim(TPROF_THREAD_SLOT(bucket, way), 0))
+			return TPROF_THREAD_SLOT(bucket, way);
 	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++)
-		if (slot_reuse(first + way))
-			return first + way;
+		if (slot_reuse(TPROF_THREAD_SLOT(bucket, way)))
+			return TPROF_THREAD_SLOT(bucket, way);
 	loss_add(TPROF_LOSS_THREADS_FULL);
 	return NO_THREAD;
 }
@@ -158,7 +158,7 @@ __noinline __u32 slot_take(__u32 kernel_tid)
  */
 __noinline int slot_publish(__u32 slot, __u32 kernel_tid)
 {
-	__u32 mine = slot & (TPROF_THREAD_WAYS - 1), found = 0, zero = 0;
+	__u32 mine = way_of(slot), found = 0, zero = 0;
 	struct tprof_thread_bucket *b = bucket_at(slot);
 
 	if (!b)
@@ -359,14 +359,14 @@ __noinline int thread_finish(__u32 slot)
 
 	if (!b || !t)
 		return 0;
-	*(volatile __u32 *)&b->tid[slot & (TPROF_THREAD_WAYS - 1)] = 0;
+	*(volatile __u32 *)&b->tid[way_of(slot)] = 0;
 	/* Thousands a second that nothing else names are summed up at once: user space would do no
 	 * more than that, for far more. */
 	if ((t->flags & TPROF_THREAD_CREATED) && !t->noted && !(t->flags & TPROF_THREAD_EXEC) &&
 	    budget_often(t->tgid, t->exit_ns)) {
 		gone_add(slot);
 		*(volatile __u32 *)&t->state = TPROF_THREAD_FREE;
-		__sync_fetch_and_add(&b->claims[slot & (TPROF_THREAD_WAYS - 1)], -1);
+		__sync_fetch_and_add(&b->claims[way_of(slot)], -1);
 		return 0;
 	}
 	*(volatile __u32 *)&t->state = TPROF_THREAD_EXITED;

@@ -106,14 +106,15 @@ static __always_inline struct tprof_thread *thread_in(__u32 slot)
 
 static __always_inline struct tprof_thread_bucket *bucket_at(__u32 slot)
 {
-	__u32 bucket = slot / TPROF_THREAD_WAYS;
+	__u32 bucket = TPROF_THREAD_BUCKET(slot);
 
 	return bpf_map_lookup_elem(&thread_index, &bucket);
 }
 
-static __always_inline __u32 first_slot(__u32 kernel_tid)
+/* In its bucket; the mask is for the verifier. */
+static __always_inline __u32 way_of(__u32 slot)
 {
-	return (kernel_tid & (TPROF_THREAD_BUCKETS - 1)) * TPROF_THREAD_WAYS;
+	return TPROF_THREAD_WAY(slot) & (TPROF_THREAD_WAYS - 1);
 }
 
 /*
@@ -124,8 +125,8 @@ static __always_inline __u32 first_slot(__u32 kernel_tid)
 #define NO_THREAD TPROF_MAX_THREADS
 static __always_inline __u32 thread_slot(__u32 kernel_tid)
 {
-	__u32 first = first_slot(kernel_tid), found = 0;
-	struct tprof_thread_bucket *b = bucket_at(first);
+	__u32 bucket = TPROF_THREAD_BUCKET(kernel_tid), found = 0;
+	struct tprof_thread_bucket *b = bucket_at(bucket);
 
 	if (!b || !kernel_tid)
 		return NO_THREAD;
@@ -134,7 +135,7 @@ static __always_inline __u32 thread_slot(__u32 kernel_tid)
 		__u64 same = (__u64)(b->tid[way] ^ kernel_tid) - 1;
 
 		barrier_var(same);
-		found |= (same >> 63) * (first + way + 1);
+		found |= (same >> 63) * (TPROF_THREAD_SLOT(bucket, way) + 1);
 	}
 	return found - 1; /* not found: beyond the last */
 }

@@ -295,7 +295,10 @@ struct tprof_rule {
  * One record per thread of a target, in an array that user space maps. The index beside it finds a
  * record by the kernel's thread number in one cache line, 8 to a bucket.
  *
- *	tid & (BUCKETS - 1) → bucket: │ tid[8] │ claims[8] │ → record bucket × 8 + way
+ *	tid & (BUCKETS - 1) → bucket: │ tid[8] │ claims[8] │ → record way × BUCKETS + bucket
+ *
+ * so that threads that are made one after the other have records one behind the other, for which the CPU
+ * reads ahead, none with a cache line in common.
  *
  * A way with claims 0 is free. Who wants it adds 1 and looks: 1 = it is his, more = somebody else
  * was there, so he takes his 1 back (no atomic operation that returns a value: 5.12). A record whose
@@ -305,6 +308,9 @@ struct tprof_rule {
 #define TPROF_THREAD_WAYS    8
 #define TPROF_THREAD_BUCKETS 2048
 #define TPROF_MAX_THREADS    (TPROF_THREAD_BUCKETS * TPROF_THREAD_WAYS)
+#define TPROF_THREAD_SLOT(bucket, way) ((way) * TPROF_THREAD_BUCKETS + (bucket))
+#define TPROF_THREAD_BUCKET(slot)      ((slot) & (TPROF_THREAD_BUCKETS - 1))
+#define TPROF_THREAD_WAY(slot)	       ((slot) / TPROF_THREAD_BUCKETS)
 #define TPROF_THREAD_BLOCKS  8 /* system calls told apart; the last is "all others" */
 
 struct tprof_thread_bucket {
@@ -359,7 +365,7 @@ struct tprof_thread {
 	__u32 wait_how;	  /* TPROF_FUTEX_… */
 	__u32 wait_owner; /* who held it, as a thread number of its own namespace; 0 = unknown */
 	__u32 wait_end;	  /* WOKEN: enum wait_end */
-	__u32 unused;
+	__u32 unused[3];
 	__u64 futex_waits, futex_ns;
 	__u64 voluntary_base, involuntary_base; /* task->nvcsw, nivcsw at the start … */
 	__u64 voluntary, involuntary;		/* … and grown by this since */
@@ -450,7 +456,7 @@ enum tprof_loss { TPROF_LOSSES(TPROF_LOSS_ENUM) TPROF_LOSS_COUNT };
 _Static_assert(sizeof(struct tprof_count_key) == 40, "wire");
 _Static_assert(sizeof(struct tprof_count) == 16, "wire");
 _Static_assert(sizeof(struct tprof_thread_bucket) == 64, "wire: one cache line");
-_Static_assert(sizeof(struct tprof_thread) == 376, "wire");
+_Static_assert(sizeof(struct tprof_thread) == 384, "wire: six cache lines");
 _Static_assert(sizeof(struct tprof_gone_key) == 40, "wire");
 _Static_assert(sizeof(struct tprof_lock_key) == 16, "wire");
 _Static_assert(sizeof(struct tprof_lock) == 416, "wire");

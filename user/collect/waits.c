@@ -219,7 +219,7 @@ int waits_reap(struct collect *c)
 
 	for (uint32_t i = 0; w->index && i < TPROF_THREAD_BUCKETS && !err; i++) {
 		for (uint32_t way = 0; way < TPROF_THREAD_WAYS && !err; way++) {
-			if (take_exited(&w->index[i], &w->records[i * TPROF_THREAD_WAYS + way], way,
+			if (take_exited(&w->index[i], &w->records[TPROF_THREAD_SLOT(i, way)], way,
 					&t))
 				err = waits_thread(c, &t, t.exit_ns);
 		}
@@ -249,7 +249,7 @@ static int take_living(struct collect *c, uint64_t now)
 		const struct tprof_thread *r = &w->records[i];
 		struct tprof_thread t;
 
-		if (!w->index[i / TPROF_THREAD_WAYS].tid[i % TPROF_THREAD_WAYS])
+		if (!w->index[TPROF_THREAD_BUCKET(i)].tid[TPROF_THREAD_WAY(i)])
 			continue;
 		t = *r;
 		if (t.state == TPROF_THREAD_WOKEN) /* it sleeps often: how it was queued now is nothing */
