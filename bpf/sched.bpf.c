@@ -196,21 +196,24 @@ __noinline int clock_look(__u64 rq_ns)
 	return 0;
 }
 
-/* CLOCK_MONOTONIC in sched_switch, at which a task leaves this CPU or gets it. */
-static __always_inline __u64 clock_switch(struct task_struct *task, __u64 *ret_rq_ns)
+/* In sched_switch, of this CPU, on which this task is; else 0. */
+static __always_inline __u64 rq_clock(struct task_struct *task)
+{
+	return has_rq_clock() ? task->se.cfs_rq->rq->clock : 0;
+}
+
+/* CLOCK_MONOTONIC then. */
+static __always_inline __u64 clock_switch(__u64 rq_ns)
 {
 	struct budget *here;
-	__u64 rq_ns;
 
 	if (!has_rq_clock())
 		return bpf_ktime_get_ns();
 	here = budget_here();
 	if (!here)
 		return 0;
-	rq_ns = task->se.cfs_rq->rq->clock;
 	if (rq_ns - here->b.rq_ns > CLOCK_LOOK_NS)
 		clock_look(rq_ns);
-	*ret_rq_ns = rq_ns;
 	return rq_ns + here->b.offset;
 }
 
@@ -580,19 +583,21 @@ static __always_inline void switch_in(struct tprof_thread *t, struct task_struct
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(waits_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
 {
+	/* First of all, though most need it not: for each pointer that is followed the verifier of 6.18
+	 * looks through all types, on each path on which it is. */
+	__u64 now = 0, rq_ns = rq_clock(prev);
 	struct tprof_thread *t;
-	__u64 now = 0, rq_ns = 0;
 
 	if (waits_stopped)
 		return 0;
 	t = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
 	if (t) {
-		now = clock_switch(prev, &rq_ns);
+		now = clock_switch(rq_ns);
 		switch_out(ctx, t, prev, preempted, now);
 	}
 	t = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
 	if (t) {
-		now = now ?: clock_switch(prev, &rq_ns);
+		now = now ?: clock_switch(rq_ns);
 		switch_in(t, next, now, rq_ns);
 	}
 	return 0;

@@ -32,6 +32,8 @@ volatile __u64 waits_start_ns = 0;
 /* Set by user space until all hooks are attached, and again before it detaches: all begin and end to
  * count at the same time. */
 volatile bool waits_stopped = false;
+/* There are records for user space to take. */
+volatile bool threads_exited = false;
 /* Every thread that was there at the start has been looked at. */
 volatile bool waits_looked = false;
 
@@ -370,6 +372,8 @@ __noinline int thread_finish(__u32 slot)
 		return 0;
 	}
 	*(volatile __u32 *)&t->state = TPROF_THREAD_EXITED;
+	if (!threads_exited)
+		threads_exited = true;
 	return 0;
 }
 

@@ -204,18 +204,11 @@ static bool take_exited(struct tprof_thread_bucket *b, struct tprof_thread *r, u
 	return true;
 }
 
-int waits_reap(struct collect *c)
+static int take_all_exited(struct collect *c)
 {
 	struct waits *w = c->waits;
-	uint64_t now = clock_now();
 	struct tprof_thread t;
 	int err = 0;
-
-	waits_place_soon(c, now);
-	if (w->index && now - w->gone_ns > NSEC_PER_SEC) {
-		w->gone_ns = now;
-		err = waits_gone(c, now);
-	}
 
 	for (uint32_t i = 0; w->index && i < TPROF_THREAD_BUCKETS && !err; i++) {
 		for (uint32_t way = 0; way < TPROF_THREAD_WAYS && !err; way++) {
@@ -225,6 +218,25 @@ int waits_reap(struct collect *c)
 		}
 	}
 	return err;
+}
+
+int waits_reap(struct collect *c)
+{
+	volatile bool *exited = &c->skel->bss->threads_exited;
+	struct waits *w = c->waits;
+	uint64_t now = clock_now();
+	int err = 0;
+
+	waits_place_soon(c, now);
+	if (w->index && now - w->gone_ns > NSEC_PER_SEC) {
+		w->gone_ns = now;
+		err = waits_gone(c, now);
+	}
+	if (err < 0 || !*exited)
+		return err;
+	/* one that is set just now and not seen is taken with the next, or at the end */
+	*exited = false;
+	return take_all_exited(c);
 }
 
 /* The state that a living thread is in has lasted until now. */
@@ -290,7 +302,7 @@ int waits_finish(struct collect *c)
 
 	if (!w || !w->index || !w->records || !w->locks || !w->places)
 		return 0;
-	err = waits_reap(c);
+	err = take_all_exited(c);
 	if (!err)
 		err = take_living(c, c->stopped_ns);
 	if (!err)
