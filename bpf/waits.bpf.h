@@ -207,7 +207,8 @@ static __always_inline __u64 thread_elapsed(struct tprof_thread *t, __u64 now)
  * Notes in which system call the task sleeps. */
 void block_begin(struct tprof_thread *t, struct task_struct *task, __u32 state);
 
-/* The budget for stacks. Is this wait's stack taken? `site` tells where waits are alike. It stands
+/* ── budget.bpf.c ─────────────────────────────────────────────────────────────────────────────
+ * The budget for stacks. Is this wait's stack taken? `site` tells where waits are alike. It stands
  * for 1 << the result such waits; NOT_TAKEN: no. */
 #define NOT_TAKEN 32U
 __u32 budget_ask(__u64 site, __u64 now);

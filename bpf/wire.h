@@ -305,13 +305,13 @@ struct tprof_rule {
  * thread is gone stays, out of the index (tid 0), until user space has read it; where there is no
  * room left, the kernel adds it to `gone` and uses it again.
  */
-#define TPROF_THREAD_WAYS    8
-#define TPROF_THREAD_BUCKETS 2048
-#define TPROF_MAX_THREADS    (TPROF_THREAD_BUCKETS * TPROF_THREAD_WAYS)
-#define TPROF_THREAD_SLOT(bucket, way) ((way) * TPROF_THREAD_BUCKETS + (bucket))
+#define TPROF_THREAD_WAYS	       8
+#define TPROF_THREAD_BUCKETS	       2048
+#define TPROF_MAX_THREADS	       (TPROF_THREAD_BUCKETS * TPROF_THREAD_WAYS)
+#define TPROF_THREAD_SLOT(bucket, way) ((way)*TPROF_THREAD_BUCKETS + (bucket))
 #define TPROF_THREAD_BUCKET(slot)      ((slot) & (TPROF_THREAD_BUCKETS - 1))
 #define TPROF_THREAD_WAY(slot)	       ((slot) / TPROF_THREAD_BUCKETS)
-#define TPROF_THREAD_BLOCKS  8 /* system calls told apart; the last is "all others" */
+#define TPROF_THREAD_BLOCKS	       8 /* system calls told apart; the last is "all others" */
 
 struct tprof_thread_bucket {
 	__u32 tid[TPROF_THREAD_WAYS];
@@ -432,7 +432,7 @@ struct tprof_budget {
 	__u64 total_ns;		  /* spent in all */
 	__u64 scratch;
 	__u64 rq_ns, offset; /* CLOCK_MONOTONIC is the run queue's clock + offset, looked at then */
-	__s32 level; /* thinning: log2 */
+	__s32 level;	     /* thinning: log2 */
 	__u32 random;
 };
 

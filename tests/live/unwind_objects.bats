@@ -8,10 +8,10 @@ load live
 setup() {
 	need_bpf
 	cd "$BATS_TEST_TMPDIR" || return
-	child=
+	child= other=
 }
 
-teardown() { reap ${tprof:-} $child; }
+teardown() { reap ${tprof:-} $child $other; }
 
 burns() { [ "$(awk '{print $14 + $15}' "/proc/$1/stat")" -ge 3 ]; }
 
@@ -86,6 +86,23 @@ os.execv("/proc/self/fd/%d" % fd, ["hidden", "plain", "10"])' "$WORKLOADS/unw_de
 	at_least "$(samples_of ';main;.*use;plug;' <stacks)" 1000
 	# the first samples after each loading may be before the table
 	at_least "$(jq .stacks.cpu.complete json)" $(($(jq '.stacks.cpu.truncated' json) * 50))
+}
+
+@test "the same while threads come and go by the thousand, of which mapping events would tell" {
+	truncate -s 4096 operations
+	"$WORKLOADS/bench_waits" operations create >/dev/null 2>&1 3>&- &
+	other=$!
+	mkfifo go
+	sh -c 'read -r _ <go; exec "$0" 700' "$WORKLOADS/dl_reload" >/dev/null 3>&- &
+	child=$!
+	record_start r -p $child -F 997
+	sleep 0.3 # until they rest: `create` makes 40,000 a second
+	echo >go
+	wait $tprof
+	look
+	at_least "$(samples_of ';main;.*use;plug;red_work' <stacks)" 300
+	at_least "$(samples_of ';main;.*use;plug;blue_work' <stacks)" 300
+	at_least "$(jq .stacks.cpu.complete json)" $(($(jq '.stacks.cpu.truncated' json) * 10))
 }
 
 @test "children that live for some ms each: by their parent's mappings until they have their own" {

@@ -19,7 +19,7 @@
 #define REST_NS	   1000000000ULL
 #define REST_MOST  (16 * REST_NS)
 #define RATE_OVER  10000000ULL /* ns: a rate is not told from less */
-#define RING_PAGES 32 /* a thousand mappings on each CPU, while tprof waits for one */
+#define RING_PAGES 32	       /* a thousand mappings on each CPU, while tprof waits for one */
 
 struct mmap2_record {
 	struct perf_event_header header;
@@ -184,9 +184,11 @@ static void rest_if_many(struct mmap_events *m, void (*lost)(void *ctx), void *c
 {
 	uint64_t now = clock_now(), passed = now - m->since_ns;
 
-	if (m->resting && passed >= m->rest_ns) {
-		rest(m, false, now);
-		m->rest_ns = m->rest_ns < REST_MOST ? 2 * m->rest_ns : REST_MOST;
+	if (m->resting) {
+		if (passed >= m->rest_ns) {
+			rest(m, false, now);
+			m->rest_ns = m->rest_ns < REST_MOST ? 2 * m->rest_ns : REST_MOST;
+		}
 		lost(ctx);
 	} else if (!m->resting && passed >= RATE_OVER) {
 		if (m->tasks > MMAP_EVENTS_TASKS * passed / 1000000000) {

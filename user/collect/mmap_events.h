@@ -17,8 +17,8 @@ struct map_entry;
  * it is looked at with every tick and causes no wake-up before it is half full.
  *
  * With mappings the kernel tells of each thread that comes or goes, unasked, and that is 5 % of what
- * pthread_create and pthread_join take. Where more than MMAP_EVENTS_TASKS of these come a second they are
- * not taken for a while, and what was missed is read anew; until then an unknown address tells of it.
+ * pthread_create and pthread_join take. Where more than MMAP_EVENTS_TASKS of these come a second the events
+ * rest for a while, and maps are read anew with each tick in their place.
  */
 #define MMAP_EVENTS_TASKS 10000
 
@@ -31,7 +31,7 @@ struct mmap_ring {
 struct mmap_events {
 	struct mmap_ring *rings; /* by CPU */
 	size_t count;
-	size_t size; /* of a ring's data, a power of two */
+	size_t size;	   /* of a ring's data, a power of two */
 	uint64_t tasks;	   /* that came or went, since … */
 	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	uint64_t rest_ns;  /* how long the present or next rest is */
@@ -41,7 +41,7 @@ struct mmap_events {
 int mmap_events_open(struct mmap_events *m, const struct cpus *cpus, struct diag *d);
 /* Opens on CPUs that came, anew on those that went in between; to be read before. */
 void mmap_events_follow(struct mmap_events *m, const struct cpus *cpus);
-/* Calls entry for each new mapping, `lost` once for each ring that lost some, and after a rest. */
+/* Calls entry for each new mapping, `lost` once for each ring that lost some, and while they rest. */
 void mmap_events_read(struct mmap_events *m,
 		      void (*entry)(void *ctx, pid_t pid, const struct map_entry *e),
 		      void (*lost)(void *ctx), void *ctx);

@@ -264,7 +264,8 @@ static int take_living(struct collect *c, uint64_t now)
 		if (!w->index[TPROF_THREAD_BUCKET(i)].tid[TPROF_THREAD_WAY(i)])
 			continue;
 		t = *r;
-		if (t.state == TPROF_THREAD_WOKEN) /* it sleeps often: how it was queued now is nothing */
+		if (t.state ==
+		    TPROF_THREAD_WOKEN) /* it sleeps often: how it was queued now is nothing */
 			t.state = TPROF_THREAD_BLOCKED;
 		if (c->o.waits)
 			close_state(&t, now);
