@@ -65,20 +65,24 @@ static uint32_t number(uint32_t *numbers, uint32_t *list, uint32_t *count, uint3
 	return numbers[id] - 1;
 }
 
+static void need_func(struct exporter *e, uint32_t label)
+{
+	const struct page_label *l = &e->page.labels[label];
+
+	if (e->funcs[label])
+		return;
+	number(e->funcs, e->func_list, &e->func_count, label);
+	number(e->strings, e->string_list, &e->string_count, l->text);
+	number(e->strings, e->string_list, &e->string_count, l->module);
+}
+
 static void need_stack(struct exporter *e, uint32_t node)
 {
-	const struct page_label *l;
-	uint32_t label;
-
 	if (!node || e->stacks[node])
 		return;
 	need_stack(e, e->page.nodes[node].parent); /* at most PAGE_DEPTH_MAX deep */
 	number(e->stacks, e->stack_list, &e->stack_count, node);
-	label = e->page.nodes[node].label;
-	l = &e->page.labels[label];
-	number(e->funcs, e->func_list, &e->func_count, label);
-	number(e->strings, e->string_list, &e->string_count, l->text);
-	number(e->strings, e->string_list, &e->string_count, l->module);
+	need_func(e, e->page.nodes[node].label);
 }
 
 static void begin_thread(struct exporter *e, const struct page_row *rows, size_t n)
