@@ -56,7 +56,8 @@ static __always_inline void budget_turn(struct tprof_budget *b, __u64 now)
 {
 	__u64 passed = now - b->begin_ns;
 
-	if (passed < BUDGET_PERIOD_NS)
+	/* a thread's creation may have been a little before the present period began */
+	if ((__s64)passed < (__s64)BUDGET_PERIOD_NS)
 		return;
 	/* after a pause the share is that of the whole time */
 	if (b->spent_ns * (BUDGET_PERIOD_NS / BUDGET_NS) > passed)
