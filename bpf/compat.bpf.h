@@ -53,6 +53,12 @@ static __always_inline unsigned int task_state_direct(struct task_struct *task)
 	return ((struct task_struct___pre_5_14 *)task)->state;
 }
 
+/* All its time in run queues until it last got a CPU; CONFIG_SCHED_INFO, else 0. */
+static __always_inline __u64 task_run_delay(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
+}
+
 #if defined(__TARGET_ARCH_x86)
 #define TS_COMPAT 0x0002U
 static __always_inline bool task_compat(struct task_struct *task)

@@ -72,8 +72,7 @@ static __always_inline __u64 queued_ns(const struct tprof_thread *t, struct task
 	if (!has_rq_clock())
 		return 0;
 	since = task->sched_info.last_queued;
-	return task->sched_info.run_delay - t->run_delay +
-	       (since && rq_ns > since ? rq_ns - since : 0);
+	return task_run_delay(task) - t->run_delay + (since && rq_ns > since ? rq_ns - since : 0);
 }
 
 /* ── rows ───────────────────────────────────────────────────────────────────────────────────── */
@@ -224,7 +223,7 @@ static __always_inline void cpu_add(struct tprof_thread *t, struct task_struct *
 	if (own > ns || !(t->exec_ns || t->flags & TPROF_THREAD_CREATED))
 		own = ns;
 	t->exec_ns = sum;
-	t->run_delay = task->sched_info.run_delay;
+	t->run_delay = task_run_delay(task);
 	t->cpu_ns += own;
 	/* Its way back to a CPU was not seen: hooks do not run everywhere, and this was an interrupt's
 	 * wake-up. What it did not run it has slept. */

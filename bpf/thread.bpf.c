@@ -244,7 +244,7 @@ thread_add(struct task_struct *task, const struct task_id *id, __u32 state, __u6
 	t->inner_tid = inner_tid(task);
 	t->voluntary_base = task->nvcsw;
 	t->involuntary_base = task->nivcsw;
-	t->run_delay = task->sched_info.run_delay;
+	t->run_delay = task_run_delay(task);
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	return slot_publish(t->slot, task->pid) ? t : thread_find(task->pid);
 }
