@@ -236,7 +236,7 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return log2_u32(us > 0xffffffff ? 0xffffffff : us);
 }
 
-__noinline int futex_end(__u32 slot, __u64 ns, __u32 end)
+__noinline int futex_end(__u32 slot, __u64 ns)
 {
 	struct tprof_thread *t = thread_in(slot);
 	struct tprof_lock_key key = {};
@@ -256,9 +256,9 @@ __noinline int futex_end(__u32 slot, __u64 ns, __u32 end)
 		lock->max_ns = ns;
 	lock->last_ns = t->since_ns;
 	lock->how |= t->wait_how;
-	if (end == WAIT_TIMEOUT)
+	if (t->wait_end == WAIT_TIMEOUT)
 		__sync_fetch_and_add(&lock->timeouts, 1);
-	else if (end == WAIT_SIGNAL)
+	else if (t->wait_end == WAIT_SIGNAL)
 		__sync_fetch_and_add(&lock->signals, 1);
 	if (t->wait_owner)
 		lock_owner(lock, t->wait_owner, ns);

@@ -5,7 +5,7 @@
  * Where threads' time goes: on a CPU, in the run queue, asleep, and in what. Two hooks see it all;
  * the system-call path pays nothing.
  *
- * Sums are exact. Stacks have a budget: see budget_ask().
+ * Sums are exact. Stacks have a budget: see budget.bpf.h.
  */
 
 /* ── the clock ──────────────────────────────────────────────────────────────────────────────── */
@@ -134,6 +134,7 @@ static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct 
 				      __u64 site, __u64 now)
 {
 	struct task_id id;
+	__u64 begin;
 	__u32 shift;
 
 	t->wait_stack = 0;
@@ -141,13 +142,13 @@ static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct 
 	shift = budget_draw(site, now);
 	if (shift >= NOT_TAKEN)
 		return;
-	now = bpf_ktime_get_ns();
+	begin = bpf_ktime_get_ns(); /* now is a little older */
 	t->wait_shift = shift;
 	thread_id(t, &id);
 	id.flags = task->flags;
 	t->wait_stack = stack_take(ctx, &id, STACK_USER);
 	t->flags |= TPROF_THREAD_STACKED;
-	budget_spend(now);
+	budget_spend(begin);
 }
 
 /* ── the end of a sleep ─────────────────────────────────────────────────────────────────────── */
@@ -188,17 +189,21 @@ static __always_inline void block_rows(struct tprof_thread *t, __u64 ns)
 		row_add(t, TPROF_LOCK, t->wait_stack, t->wait_futex, t->wait_shift, ns);
 }
 
-/* All that is to be summed up of a sleep. Of those that come by the thousand switch_in() does the same
- * without a call, which would be 25 ns of each. */
-__noinline int block_close(__u32 slot, __u64 ns, __u32 end)
+static __always_inline void block_add(struct tprof_thread *t, __u64 ns)
+{
+	block_sum(t, ns);
+	if (t->wait_futex)
+		futex_end(t->slot, ns);
+}
+
+/* All that there is to a sleep. Those that come by the thousand have no rows, and no call. */
+__noinline int block_close(__u32 slot, __u64 ns)
 {
 	struct tprof_thread *t = thread_in(slot);
 
 	if (!t)
 		return 0;
-	block_sum(t, ns);
-	if (t->wait_futex)
-		futex_end(slot, ns, end);
+	block_add(t, ns);
 	if (t->flags & TPROF_THREAD_STACKED)
 		block_rows(t, ns);
 	return 0;
@@ -228,7 +233,7 @@ static __always_inline void cpu_add(struct tprof_thread *t, struct task_struct *
 	/* Its way back to a CPU was not seen: hooks do not run everywhere, and this was an interrupt's
 	 * wake-up. What it did not run it has slept. */
 	if (asleep(t))
-		block_close(t->slot, ns - own, t->wait_end);
+		block_close(t->slot, ns - own);
 	else
 		t->runq_ns += ns - own;
 }
@@ -257,10 +262,12 @@ static __always_inline void switch_out(void *ctx, struct tprof_thread *t, struct
 	t->state = TPROF_THREAD_RUNNABLE;
 	if (slept)
 		site = block_note(t, task, state ?: TASK_INTERRUPTIBLE);
-	if (slept && state && state != TASK_WAKING)
+	if (slept && state && state != TASK_WAKING) {
 		t->state = TPROF_THREAD_BLOCKED;
-	else if (slept)
-		block_close(t->slot, 0, WAIT_WOKEN);
+	} else if (slept) {
+		t->wait_end = WAIT_WOKEN;
+		block_close(t->slot, 0);
+	}
 	stack_for(ctx, t, task, site, now);
 }
 
@@ -354,7 +361,7 @@ static __always_inline void block_end(void *ctx, struct tprof_thread *t, enum wa
 {
 	__u64 now = bpf_ktime_get_ns(), ns = thread_elapsed(t, now);
 
-	block_close(t->slot, ns, t->wait_end);
+	block_close(t->slot, ns);
 	t->state = TPROF_THREAD_RUNNABLE;
 	if (!(t->flags & TPROF_THREAD_STACKED))
 		return;
@@ -400,12 +407,10 @@ static __always_inline __u64 switch_in_asleep(struct tprof_thread *t, struct tas
 		slept = 0;
 	}
 	if (t->flags & TPROF_THREAD_STACKED) { /* no hook has seen its wake-up */
-		block_close(t->slot, slept, t->wait_end);
+		block_close(t->slot, slept);
 		return queued;
 	}
-	block_sum(t, slept);
-	if (t->wait_futex)
-		futex_end(t->slot, slept, t->wait_end);
+	block_add(t, slept);
 	return queued;
 }
 

@@ -170,14 +170,9 @@ __noinline int slot_publish(__u32 slot, __u32 kernel_tid)
 	 * would make an atomic OR of it, which 5.10 does not know (981f94c3e921, 5.12). */
 	barrier_var(zero);
 	__sync_fetch_and_add(&b->claims[mine], zero);
-	/* Without a branch, of which the verifier would follow both sides 16 times over. */
 #pragma unroll
-	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++) {
-		__u64 other = (__u64)(*(volatile __u32 *)&b->tid[way] ^ kernel_tid) - 1;
-
-		barrier_var(other);
-		found += other >> 63;
-	}
+	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++)
+		found += way_is(b, way, kernel_tid);
 	if (found == 1)
 		return true;
 	*(volatile __u32 *)&b->tid[mine] = 0;
@@ -285,10 +280,11 @@ static __always_inline __u64 creator_stack(void *ctx, struct tprof_thread *creat
 	__u32 shift = budget_ask(((__u64)creator->kernel_tid << 32) | 1, now);
 	struct tprof_count_key key = { .kind = TPROF_SPAWN };
 	struct task_id id;
+	__u64 begin;
 
 	if (shift >= NOT_TAKEN)
 		return 0;
-	now = bpf_ktime_get_ns();
+	begin = bpf_ktime_get_ns(); /* now is a little older */
 	thread_id(creator, &id);
 	key.stack = stack_take(ctx, &id, STACK_USER);
 	key.tgid = creator->tgid;
@@ -298,7 +294,7 @@ static __always_inline __u64 creator_stack(void *ctx, struct tprof_thread *creat
 	creator->noted = true;
 	if (clone_flags & CLONE_THREAD)
 		count_add(&key, 1ULL << (shift & 31), 1ULL << (shift & 31));
-	budget_spend(now);
+	budget_spend(begin);
 	return key.stack;
 }
 

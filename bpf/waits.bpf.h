@@ -117,12 +117,22 @@ static __always_inline __u32 way_of(__u32 slot)
 	return TPROF_THREAD_WAY(slot) & (TPROF_THREAD_WAYS - 1);
 }
 
+/* 1 or 0, without a branch, of which the verifier would follow both sides for each way. */
+static __always_inline __u32 way_is(const struct tprof_thread_bucket *b, __u32 way,
+				    __u32 kernel_tid)
+{
+	__u64 other = (__u64)(*(const volatile __u32 *)&b->tid[way] ^ kernel_tid) - 1;
+
+	barrier_var(other);
+	return other >> 63;
+}
+
 /*
  * The slot of this thread's record, or NO_THREAD; the number is the kernel's (task->pid). Asked twice at
  * each switch, so inline: calls and their returns are what hooks spend most of their time with, where
- * returns are guarded (AMD's "Safe RET"). Without branches, of which the verifier would follow each.
+ * returns are guarded (AMD's "Safe RET").
  */
-#define NO_THREAD TPROF_MAX_THREADS
+#define NO_THREAD 0xffffffffU
 static __always_inline __u32 thread_slot(__u32 kernel_tid)
 {
 	__u32 bucket = TPROF_THREAD_BUCKET(kernel_tid), found = 0;
@@ -131,13 +141,9 @@ static __always_inline __u32 thread_slot(__u32 kernel_tid)
 	if (!b || !kernel_tid)
 		return NO_THREAD;
 #pragma unroll
-	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++) {
-		__u64 same = (__u64)(b->tid[way] ^ kernel_tid) - 1;
-
-		barrier_var(same);
-		found |= (same >> 63) * (TPROF_THREAD_SLOT(bucket, way) + 1);
-	}
-	return found - 1; /* not found: beyond the last */
+	for (__u32 way = 0; way < TPROF_THREAD_WAYS; way++)
+		found |= way_is(b, way, kernel_tid) * (TPROF_THREAD_SLOT(bucket, way) + 1);
+	return found - 1;
 }
 
 /* Of a thread that has one. NULL: not a target's. */
@@ -226,9 +232,9 @@ static __always_inline void futex_begin(struct tprof_thread *t, const struct wai
 		futex_note(t, regs);
 }
 
-/* The futex wait of the thread in this slot ends (its since_ns is now) after ns. */
+/* The futex wait of the thread in this slot ends (its since_ns is now) after ns, as its wait_end says. */
 enum wait_end { WAIT_WOKEN, WAIT_TIMEOUT, WAIT_SIGNAL };
-int futex_end(__u32 slot, __u64 ns, __u32 end);
+int futex_end(__u32 slot, __u64 ns);
 
 /* An index of an array in a map: clang may not move the mask to where the verifier (6.1 and before)
  * loses the bound. */

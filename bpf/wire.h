@@ -364,8 +364,8 @@ struct tprof_thread {
 	__u64 wait_futex; /* address waited for, 0 = no futex wait */
 	__u32 wait_how;	  /* TPROF_FUTEX_… */
 	__u32 wait_owner; /* who held it, as a thread number of its own namespace; 0 = unknown */
-	__u32 wait_end;	  /* WOKEN: enum wait_end */
-	__u32 unused[3];
+	__u32 wait_end;	  /* enum wait_end, as far as is known */
+	__u32 unused[3];  /* fill the sixth cache line */
 	__u64 futex_waits, futex_ns;
 	__u64 voluntary_base, involuntary_base; /* task->nvcsw, nivcsw at the start … */
 	__u64 voluntary, involuntary;		/* … and grown by this since */

@@ -88,7 +88,7 @@ static void show_recording(struct session *s)
 	char passed[UNITS_MAX], all[UNITS_MAX], samples[UNITS_MAX];
 	uint64_t duration = s->options->duration_ns;
 
-	if (!s->progress.on)
+	if (!s->progress.on) /* each tick would write numbers that nobody sees */
 		return;
 	progress_show(&s->progress, "Recording %s%s%s, %s samples. Ctrl-C ends it.",
 		      units_time(passed, (clock_now() - s->start_ns) / 100000000 * 100000000),

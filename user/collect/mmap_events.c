@@ -16,10 +16,10 @@
 #include "collect/cpus.h"
 #include "collect/maps.h"
 
-#define REST_NS	   1000000000ULL
+#define REST_NS	   NSEC_PER_SEC
 #define REST_MOST  (16 * REST_NS)
-#define RATE_OVER  10000000ULL /* ns: a rate is not told from less */
-#define RING_PAGES 32	       /* a thousand mappings on each CPU, while tprof waits for one */
+#define RATE_OVER  (10 * NSEC_PER_MSEC) /* a rate is not told from less */
+#define RING_PAGES 32 /* a thousand mappings on each CPU, while tprof waits for one */
 
 struct mmap2_record {
 	struct perf_event_header header;
@@ -168,6 +168,12 @@ static void ring_read(struct mmap_events *m, struct mmap_ring *r,
 
 /* ── rests ──────────────────────────────────────────────────────────────────────────────────── */
 
+static void count_anew(struct mmap_events *m, uint64_t now)
+{
+	m->since_ns = now;
+	m->tasks = 0;
+}
+
 static void rest(struct mmap_events *m, bool resting, uint64_t now)
 {
 	for (size_t cpu = 0; cpu < m->count; cpu++) {
@@ -176,40 +182,47 @@ static void rest(struct mmap_events *m, bool resting, uint64_t now)
 				    resting ? PERF_EVENT_IOC_DISABLE : PERF_EVENT_IOC_ENABLE, 0);
 	}
 	m->resting = resting;
-	m->since_ns = now;
-	m->tasks = 0;
+	count_anew(m, now);
 }
 
-static void rest_if_many(struct mmap_events *m, void (*lost)(void *ctx), void *ctx)
+static void rest_if_many(struct mmap_events *m, uint64_t now)
 {
-	uint64_t now = clock_now(), passed = now - m->since_ns;
+	uint64_t passed = now - m->since_ns;
 
-	if (m->resting) {
-		if (passed >= m->rest_ns) {
-			rest(m, false, now);
-			m->rest_ns = m->rest_ns < REST_MOST ? 2 * m->rest_ns : REST_MOST;
-		}
-		lost(ctx);
-	} else if (!m->resting && passed >= RATE_OVER) {
-		if (m->tasks > MMAP_EVENTS_TASKS * passed / 1000000000) {
-			rest(m, true, now);
-		} else if (passed >= REST_NS) {
-			m->rest_ns = REST_NS;
-			m->since_ns = now;
-			m->tasks = 0;
-		}
+	if (passed < RATE_OVER)
+		return;
+	if (m->tasks > MMAP_EVENTS_TASKS * passed / NSEC_PER_SEC) {
+		rest(m, true, now);
+	} else if (passed >= REST_NS) {
+		m->rest_ns = REST_NS;
+		count_anew(m, now);
 	}
+}
+
+static void rest_on(struct mmap_events *m, uint64_t now)
+{
+	if (now - m->since_ns < m->rest_ns)
+		return;
+	rest(m, false, now);
+	m->rest_ns = m->rest_ns < REST_MOST ? 2 * m->rest_ns : REST_MOST;
 }
 
 void mmap_events_read(struct mmap_events *m,
 		      void (*entry)(void *ctx, pid_t pid, const struct map_entry *e),
 		      void (*lost)(void *ctx), void *ctx)
 {
+	uint64_t now = clock_now();
+
 	for (size_t cpu = 0; cpu < m->count; cpu++) {
 		if (m->rings[cpu].base)
 			ring_read(m, &m->rings[cpu], entry, lost, ctx);
 	}
-	rest_if_many(m, lost, ctx);
+	if (m->resting) {
+		rest_on(m, now);
+		lost(ctx);
+	} else {
+		rest_if_many(m, now);
+	}
 }
 
 void mmap_events_release(struct mmap_events *m)

@@ -16,8 +16,8 @@ struct map_entry;
  * and a library in the place of another are seen without reading maps again. One small ring per CPU;
  * it is looked at with every tick and causes no wake-up before it is half full.
  *
- * With mappings the kernel tells of each thread that comes or goes, unasked, and that is 5 % of what
- * pthread_create and pthread_join take. Where more than MMAP_EVENTS_TASKS of these come a second the events
+ * With mappings the kernel tells of each thread that comes or goes, unasked, which is most of what
+ * sampling alone costs a program that makes threads all the time. Where more than MMAP_EVENTS_TASKS of these come a second the events
  * rest for a while, and maps are read anew with each tick in their place.
  */
 #define MMAP_EVENTS_TASKS 10000

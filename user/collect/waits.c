@@ -222,7 +222,6 @@ static int take_all_exited(struct collect *c)
 
 int waits_reap(struct collect *c)
 {
-	volatile bool *exited = &c->skel->bss->threads_exited;
 	struct waits *w = c->waits;
 	uint64_t now = clock_now();
 	int err = 0;
@@ -232,10 +231,9 @@ int waits_reap(struct collect *c)
 		w->gone_ns = now;
 		err = waits_gone(c, now);
 	}
-	if (err < 0 || !*exited)
+	/* one that is set while this looks is taken with the next, or at the end */
+	if (err < 0 || !__atomic_exchange_n(&c->skel->bss->threads_exited, false, __ATOMIC_SEQ_CST))
 		return err;
-	/* one that is set just now and not seen is taken with the next, or at the end */
-	*exited = false;
 	return take_all_exited(c);
 }
 
@@ -264,8 +262,8 @@ static int take_living(struct collect *c, uint64_t now)
 		if (!w->index[TPROF_THREAD_BUCKET(i)].tid[TPROF_THREAD_WAY(i)])
 			continue;
 		t = *r;
-		if (t.state ==
-		    TPROF_THREAD_WOKEN) /* it sleeps often: how it was queued now is nothing */
+		/* it sleeps often: for how long it is queued now is nothing */
+		if (t.state == TPROF_THREAD_WOKEN)
 			t.state = TPROF_THREAD_BLOCKED;
 		if (c->o.waits)
 			close_state(&t, now);
