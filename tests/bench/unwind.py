@@ -16,17 +16,29 @@ from roots import NAMES, Maps, is_root
 from trunk import perf_event_programs
 
 HZ = 499
+KERNEL = 1 << 63  # where its addresses begin
+
+
+# A process's memory is gone in the one, not there yet in the others: then there are no user frames to be had.
+WITHOUT_MEMORY = re.compile(r"^(do_exit|begin_new_exec|load_elf_binary)\b")
 
 
 class Count:
     """Samples of a target by whether their stack reaches a root."""
 
     def __init__(self):
-        self.whole = self.cut = 0
+        self.whole = self.cut = self.without = 0
 
     def add(self, whole, n):
         self.whole += n * whole
         self.cut += n * (not whole)
+
+    def add_kernel(self, functions, n):
+        """A sample with kernel frames only, if any."""
+        if not functions or any(WITHOUT_MEMORY.match(f) for f in functions):
+            self.without += n
+        else:
+            self.cut += n
 
     def share(self):
         return 100 * self.whole / max(self.whole + self.cut, 1)
@@ -45,7 +57,11 @@ def _tprof(bench, r, seconds):
         for line in f:
             stack, n = line.rsplit(" ", 1)
             frames = stack.split(";")
-            if r.comm in (None, frames[0]):
+            if r.comm not in (None, frames[0]):
+                continue
+            if all(f.endswith("_[k]") for f in frames[1:]):
+                count.add_kernel([f.removesuffix("_[k]") for f in frames[1:]], int(n))
+            else:
                 count.add(frames[1] != "[truncated]" and _named_root(frames[1], maps), int(n))
     return count
 
@@ -71,7 +87,11 @@ def _perf(bench, r, seconds, *how):
     for block in text.split("\n\n"):
         lines = block.strip().split("\n")
         m = re.match(r"\s*([0-9a-f]+) (.*) \((.*)\)$", lines[-1])
-        if m and r.comm in (None, lines[0].strip()):
+        if not m or r.comm not in (None, lines[0].strip()):
+            continue
+        if int(m[1], 16) >= KERNEL:
+            count.add_kernel([line.split()[1] for line in lines[1:]], 1)
+        else:
             path = m[3] if os.path.exists(m[3]) else r.root + m[3]
             count.add(bool(NAMES.match(m[2])) or is_root(path, int(m[1], 16)), 1)
     return count
@@ -85,6 +105,9 @@ def _bpftrace(bench, r, seconds):
     maps, count = Maps(r.pids, r.root), Count()
     root = maps.page_is_root if r.comm else maps.is_root
     for stack, n in re.findall(r"@\[(.*?)\]: (\d+)", text, re.S):
+        if not stack.strip():
+            count.add_kernel([], int(n))
+            continue
         m = re.match(r"\s*([0-9a-f]+) (.*?)(\+\d+)? \(", stack.strip().split("\n")[-1])
         count.add(bool(m) and (bool(NAMES.match(m[2])) or root(int(m[1], 16))), int(n))
     return count
@@ -106,7 +129,8 @@ def _complete(bench, targets):
 Share of on-CPU samples whose stack reaches a root: the entry point, or a function whose CFI says that nobody called
 it (`_start`, the end of `clone3`), by address where there is no name (tests/bench/roots.py). Debian's packages as
 shipped, under load, on loopback; {seconds} s at {HZ} Hz by each tool in turn over one running target (samples in
-brackets). Of sshd only what runs under that name counts, not the shells.""",
+brackets). Of sshd only what runs under that name counts, not the shells. Not counted: samples of a process that has no
+memory (in `exit` after it is given back, in `exec` before the new one is there), whose stack is the kernel's alone.""",
               ["target"] + [name for name, _ in ways])
     for what, program, start, least, _ in targets:
         if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin"):
@@ -126,7 +150,7 @@ brackets). Of sshd only what runs under that name counts, not the shells.""",
         finally:
             r.stop()
         own = counts["tprof"]
-        t.row(what, *[counts[n] for n, _ in ways], raw={n: [c.whole, c.cut] for n, c in counts.items()},
+        t.row(what, *[counts[n] for n, _ in ways], raw={n: [c.whole, c.cut, c.without] for n, c in counts.items()},
               claim=Claim(f"complete stacks, {what}", f"{own.share():.1f} %", _at_least(least),
                           own.share() >= least, ", ".join(f"{n} {c.share():.0f} %" for n, c in counts.items()
                                                           if n != "tprof"),
