@@ -10,6 +10,7 @@
  *	sched ──┤              ┌─ unwind (user frames, by CFI or frame pointer) ── mappings
  *	futex ──┼─→ filter ─→ stack ─→ counts, ring
  *	thread ─┘
+ *	kernel (names of its functions, for user space)
  */
 
 #include "vmlinux.h"

@@ -143,6 +143,9 @@ struct tprof_config {
 	__u32 seen_mask;    /* sets of the cache of stacks - 1 */
 };
 
+/* How many names of the kernel's functions are asked for at once. */
+#define TPROF_KERNEL_NAMES 1024
+
 /* ── targets ────────────────────────────────────────────────────────────────────────────────── */
 
 /* Value of the hashes of target processes and threads. The first sight of the target claims it, so

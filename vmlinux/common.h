@@ -253,13 +253,21 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
-/* iter/task */
+/* iter/task, iter/bpf_map_elem */
 struct seq_file;
+struct bpf_map;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
 	u64 session_id;
 	u64 seq_num;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 };
 
 struct bpf_iter__task {

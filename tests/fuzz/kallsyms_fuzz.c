@@ -26,9 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     { .addr = UINT64_MAX } };
 	int fd = memfile(data, size);
 	size_t total = 0;
-	bool hidden;
 
-	kernel_names(fd, q, sizeof(q) / sizeof(q[0]), name, &total, &hidden);
+	kernel_hidden(fd);
+	kernel_names(fd, q, sizeof(q) / sizeof(q[0]), name, &total);
 	close(fd);
 	return 0;
 }

@@ -81,13 +81,14 @@ static void keep(void *ctx, const struct query *q, const char *name)
 static const char *kernel_name(const char *text, uint64_t addr, bool *ret_hidden)
 {
 	struct query q = { .addr = addr, .id = 1 };
-	bool hidden = false;
 	int fd = memfd_create("kallsyms", MFD_CLOEXEC);
 
 	EXPECT_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	lseek(fd, 0, SEEK_SET);
 	keep(NULL, &q, "");
-	EXPECT_EQ(kernel_names(fd, &q, 1, keep, NULL, ret_hidden ? ret_hidden : &hidden), 0);
+	if (ret_hidden)
+		*ret_hidden = kernel_hidden(fd);
+	EXPECT_EQ(kernel_names(fd, &q, 1, keep, NULL), 0);
 	close(fd);
 	return found[1];
 }

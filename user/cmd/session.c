@@ -138,8 +138,17 @@ static int give_up(int err, struct diag *d)
 	return err ? diag_errno(d, err, "cannot give up privileges") : 0;
 }
 
+static int ask_kernel(void *ctx, const uint64_t *addresses, size_t n, symbolize_named_fn named,
+		      void *to)
+{
+	const struct session *s = ctx;
+
+	return collect_kernel_names(s->collect, addresses, n, named, to);
+}
+
 static int collect(struct session *s, struct diag *d)
 {
+	const struct symbolize_kernel kernel = { .ask = ask_kernel, .ctx = s };
 	const struct record_options *o = s->options;
 	int err, stopped;
 
@@ -157,7 +166,7 @@ static int collect(struct session *s, struct diag *d)
 	stopped = collect_stop(s->collect, d);
 	/* while our own programs are still loaded, and thereby have names */
 	if (!stopped)
-		stopped = symbolize_kernel(s->profile, d);
+		stopped = symbolize_kernel(s->profile, &kernel, d);
 	if (s->jvms)
 		jvms_finish(s->jvms, s->profile);
 	jvms_free(s->jvms);

@@ -50,6 +50,14 @@ int collect_fd(const struct collect *c);
 int collect_stop(struct collect *c, struct diag *d);
 void collect_free(struct collect *c); /* NULL is fine; a command that never started is killed */
 
+/* Asks the kernel for the names of its functions that these addresses lie in (not behind: return
+ * addresses are lowered), "function" or "function [module]"; named() is called for each that has one.
+ * Much faster than reading /proc/kallsyms, unless there are tens of thousands. While c lives, and with
+ * its programs those that they called. 0, or negative errno: this kernel does not tell. */
+typedef void (*collect_named_fn)(void *to, size_t index, const char *name);
+int collect_kernel_names(struct collect *c, const uint64_t *addresses, size_t n,
+			 collect_named_fn named, void *to);
+
 /* For the progress line. */
 uint64_t collect_samples(const struct collect *c);
 /* The command's process, 0 = there is none. */

@@ -40,19 +40,22 @@ void drain_release(struct collect *c)
 /* ── threads ────────────────────────────────────────────────────────────────────────────────── */
 
 /* Who is dead by now keeps its process's name. */
-static void thread_name(struct collect *c, struct profile_thread *t, pid_t tgid)
+static void thread_name(struct collect *c, struct profile_thread *t, pid_t tgid, uint32_t known)
 {
 	const struct profile_process *process = profile_process_at(c->profile, t->process);
 	char comm[64];
 
-	if (procinfo_comm(tgid, t->tid, comm) == 0)
+	if (known)
+		t->comm = known;
+	else if (procinfo_comm(tgid, t->tid, comm) == 0)
 		t->comm = profile_string(c->profile, comm);
-	else if (!t->comm && process)
+	else if (process)
 		t->comm = process->comm;
 	t->group = profile_group_name(c->profile, profile_str(c->profile, t->comm));
 }
 
-uint32_t collect_thread(struct collect *c, pid_t tgid, uint32_t process, pid_t tid, uint64_t start)
+uint32_t collect_thread(struct collect *c, pid_t tgid, uint32_t process, pid_t tid, uint64_t start,
+			uint32_t comm)
 {
 	struct proc *p = procs_get(c->procs, tgid, process);
 	struct profile_thread *t;
@@ -62,8 +65,8 @@ uint32_t collect_thread(struct collect *c, pid_t tgid, uint32_t process, pid_t t
 		return 0;
 	id = profile_thread(c->profile, p->id, tid, start);
 	t = id ? profile_thread_at(c->profile, id) : NULL;
-	if (t && !t->comm)
-		thread_name(c, t, tgid);
+	if (t && (!t->comm || (comm && comm != t->comm)))
+		thread_name(c, t, tgid, comm);
 	return id;
 }
 
@@ -111,7 +114,8 @@ static int drain_one(struct collect *c, uint32_t window, const struct tprof_coun
 	};
 	struct profile_thread *t;
 
-	row.thread = collect_thread(c, (pid_t)key->tgid, key->process, (pid_t)key->tid, key->start);
+	row.thread = collect_thread(c, (pid_t)key->tgid, key->process, (pid_t)key->tid, key->start,
+				    0);
 	if (!row.thread)
 		return -ENOMEM;
 	if (key->kind == TPROF_CPU) {

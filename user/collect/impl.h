@@ -110,8 +110,10 @@ int drain_row(struct collect *c, const struct tprof_count_key *key,
 /* Named losses → profile. */
 void drain_losses(struct collect *c);
 
-/* The thread of a count or record; made when it is new. 0 = out of memory. */
-uint32_t collect_thread(struct collect *c, pid_t tgid, uint32_t process, pid_t tid, uint64_t start);
+/* The thread of a count or record; made when it is new. comm: its name (of the profile's strings), or 0:
+ * then /proc is asked where it has none yet. 0 = out of memory. */
+uint32_t collect_thread(struct collect *c, pid_t tgid, uint32_t process, pid_t tid, uint64_t start,
+			uint32_t comm);
 
 /* ── load.c ─────────────────────────────────────────────────────────────────────────────────── */
 

@@ -212,7 +212,12 @@ static void add_totals(struct profile_thread *to, const struct tprof_thread *t)
 
 int waits_thread(struct collect *c, struct tprof_thread *t, uint64_t now)
 {
-	uint32_t id = collect_thread(c, (pid_t)t->tgid, t->process, (pid_t)t->tid, t->start_ns);
+	bool named = t->exit_ns || (t->flags & TPROF_THREAD_COMM);
+	uint32_t comm = named ? profile_string_n(c->profile, t->comm,
+						 strnlen(t->comm, sizeof(t->comm)))
+			      : 0;
+	uint32_t id = collect_thread(c, (pid_t)t->tgid, t->process, (pid_t)t->tid, t->start_ns,
+				     comm);
 	struct profile_thread *to = id ? profile_thread_at(c->profile, id) : NULL;
 	uint64_t open_ns = !t->exit_ns && now > t->since_ns ? now - t->since_ns : 0;
 
@@ -231,10 +236,6 @@ int waits_thread(struct collect *c, struct tprof_thread *t, uint64_t now)
 	to->created |= (t->flags & (TPROF_THREAD_CREATED | TPROF_THREAD_FORKED)) != 0;
 	if (!(t->flags & TPROF_THREAD_EXEC))
 		to->exit_ns = t->exit_ns;
-	if (t->exit_ns || (t->flags & TPROF_THREAD_COMM)) {
-		to->comm = profile_string_n(c->profile, t->comm, strnlen(t->comm, sizeof(t->comm)));
-		to->group = profile_group_name(c->profile, profile_str(c->profile, to->comm));
-	}
 	remember_inner(c, to->process, t->inner_tid, id);
 	add_churn(c, to->process, to->group, t);
 	add_blocks(c, id, t);
@@ -266,12 +267,12 @@ static int add_gone(struct collect *c, const struct tprof_gone_key *key, const s
 	struct waits_spawn *s;
 	uint32_t comm = profile_string_n(c->profile, key->comm, strnlen(key->comm, 16));
 	uint32_t group = profile_group_name(c->profile, profile_str(c->profile, comm));
-	uint32_t id = collect_thread(c, (pid_t)key->tgid, key->process, 0, group);
+	uint32_t id = collect_thread(c, (pid_t)key->tgid, key->process, 0, group, group);
 
 	to = id ? profile_thread_at(c->profile, id) : NULL;
 	if (!to)
 		return -ENOMEM;
-	to->comm = to->group = group;
+	to->group = group;
 	to->cpu_exact = c->o.waits;
 	to->exit_ns = ns;
 	add_totals(to, &t);

@@ -23,8 +23,7 @@ struct parse {
 	struct query *q;
 	size_t n;
 	struct nearest *hits;
-	size_t slot;		/* of the last symbol: most lists ascend */
-	uint64_t symbols, seen; /* all, and those with an address */
+	size_t slot; /* of the last symbol: most lists ascend */
 	bool failed;
 };
 
@@ -119,7 +118,8 @@ static void offer(struct parse *ps, uint64_t addr, const char *rest, size_t len)
 		hit->name[name_len] = ' ';
 }
 
-static void parse_line(struct parse *ps, const char *line, size_t len)
+/* Length of the address that a line "address T name…" begins with, 0: it is none. */
+static size_t parse_address(const char *line, size_t len, uint64_t *ret_addr)
 {
 	uint64_t addr = 0;
 	size_t i = 0;
@@ -132,16 +132,21 @@ static void parse_line(struct parse *ps, const char *line, size_t len)
 		else if (c >= 'a' && c <= 'f')
 			addr = addr << 4 | (c - 'a' + 10u);
 		else
-			return;
+			return 0;
 	}
+	*ret_addr = addr;
 	/* " T n" at least */
-	if (i == 0 || len - i < 4 || len - i > MAX_NAME + 64 || line[i] != ' ' ||
-	    line[i + 2] != ' ')
-		return;
-	ps->symbols++;
-	ps->seen += addr != 0;
-	if (addr != 0)
-		offer(ps, addr, line + i + 1, len - i - 1);
+	return len - i < 4 || len - i > MAX_NAME + 64 || line[i] != ' ' || line[i + 2] != ' ' ? 0
+											      : i;
+}
+
+static void parse_line(struct parse *ps, const char *line, size_t len)
+{
+	uint64_t addr;
+	size_t at = parse_address(line, len, &addr);
+
+	if (at && addr != 0)
+		offer(ps, addr, line + at + 1, len - at - 1);
 }
 
 static int parse_fd(struct parse *ps, int fd)
@@ -188,8 +193,23 @@ static void harvest(struct parse *ps, kernel_name_fn name, void *ctx)
 	}
 }
 
-int kernel_names(int fd, struct query *q, size_t n, kernel_name_fn name, void *ctx,
-		 bool *ret_hidden)
+bool kernel_hidden(int fd)
+{
+	char bytes[4096];
+	ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+	const char *at = bytes, *end = bytes + (n > 0 ? n : 0), *newline;
+	uint64_t addr, symbols = 0, seen = 0;
+
+	for (; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
+		if (!parse_address(at, (size_t)(newline - at), &addr))
+			continue;
+		symbols++;
+		seen += addr != 0;
+	}
+	return symbols > 0 && seen == 0;
+}
+
+int kernel_names(int fd, struct query *q, size_t n, kernel_name_fn name, void *ctx)
 {
 	struct parse ps = { .q = q, .n = n, .hits = calloc(n + 1, sizeof(*ps.hits)) };
 	int err;
@@ -201,9 +221,5 @@ int kernel_names(int fd, struct query *q, size_t n, kernel_name_fn name, void *c
 	for (size_t i = 0; i < n; i++)
 		free(ps.hits[i].name);
 	free(ps.hits);
-	if (err == 0 && ps.failed)
-		err = -ENOMEM;
-	if (err == 0)
-		*ret_hidden = ps.symbols > 0 && ps.seen == 0;
-	return err;
+	return err == 0 && ps.failed ? -ENOMEM : err;
 }

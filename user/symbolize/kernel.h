@@ -10,12 +10,13 @@
 typedef void (*kernel_name_fn)(void *ctx, const struct query *q, const char *name);
 
 /*
- * Names queries (addr = kernel address, sorted) from a file in the format of /proc/kallsyms: the
- * nearest symbol at or below, if it is code. A function of a kernel module is "name [module]".
- * ret_hidden: the file holds symbols, but all at address 0 (kernel.kptr_restrict). 0 or negative
- * errno.
+ * Names queries (addr = kernel address, sorted) that have none yet from a file in the format of
+ * /proc/kallsyms: the nearest symbol at or below, if it is code. A function of a kernel module is
+ * "name [module]". 0 or negative errno.
  */
-int kernel_names(int fd, struct query *q, size_t n, kernel_name_fn name, void *ctx,
-		 bool *ret_hidden);
+int kernel_names(int fd, struct query *q, size_t n, kernel_name_fn name, void *ctx);
+
+/* Whether such a file shows all addresses as 0 (kernel.kptr_restrict): by its first page. */
+bool kernel_hidden(int fd);
 
 #endif

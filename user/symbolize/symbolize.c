@@ -177,10 +177,10 @@ static int resolve_kernel_only(struct symbolizer *s, uint32_t module, struct que
 		       : 0;
 }
 
-int symbolize_kernel(struct profile *p, struct diag *d)
+int symbolize_kernel(struct profile *p, const struct symbolize_kernel *from, struct diag *d)
 {
 	const struct symbolize_options none = { 0 };
-	struct symbolizer s = { .profile = p, .options = &none };
+	struct symbolizer s = { .profile = p, .options = &none, .kernel = from };
 	size_t frames;
 	int err;
 

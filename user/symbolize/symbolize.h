@@ -34,8 +34,19 @@ int symbolize(struct profile *p, const struct symbolize_options *o, struct diag 
  * that ends costs the names of the file that it was at; a note says so. */
 int symbolize_apart(struct profile *p, const struct symbolize_options *o, struct diag *d);
 
+/*
+ * Who can be asked for the functions of the kernel at some addresses, before all of /proc/kallsyms is read.
+ * ask: calls named() for each that has a name, "function" or "function [module]"; 0 or negative errno.
+ */
+typedef void (*symbolize_named_fn)(void *to, size_t index, const char *name);
+struct symbolize_kernel {
+	int (*ask)(void *ctx, const uint64_t *addresses, size_t n, symbolize_named_fn named,
+		   void *to);
+	void *ctx;
+};
+
 /* Names the kernel's frames only. For the time when a recording's own BPF programs are still loaded:
  * they are in samples, and in the kernel's list of symbols as long as they live. */
-int symbolize_kernel(struct profile *p, struct diag *d);
+int symbolize_kernel(struct profile *p, const struct symbolize_kernel *from, struct diag *d);
 
 #endif

@@ -23,6 +23,7 @@ struct symbolizer {
 	/* The last symbol and its name: the addresses of one function come one after the other. */
 	char last[256];
 	uint32_t last_name;
+	const struct symbolize_kernel *kernel; /* asked before /proc/kallsyms; NULL = nobody */
 	/* In a child that may open nothing: who asks and tells the parent. NULL = in this process. */
 	struct apart *apart;
 	uint32_t from; /* modules before this one are passed over */
