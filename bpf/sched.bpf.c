@@ -108,6 +108,7 @@ static __always_inline __u64 block_note(struct tprof_thread *t, struct task_stru
 
 	t->wait_futex = 0;
 	t->wait_owner = 0;
+	t->woken_ns = 0;
 	t->wait_end = WAIT_TIMEOUT; /* unless somebody is seen to end it */
 	if (task->flags & PF_KTHREAD) {
 		t->wait_nr = TPROF_BLOCK_KERNEL;
@@ -260,13 +261,14 @@ static __always_inline void switch_out(void *ctx, struct tprof_thread *t, struct
 	t->voluntary = voluntary;
 	t->involuntary = task->nivcsw - t->involuntary_base;
 	t->state = TPROF_THREAD_RUNNABLE;
-	if (slept)
+	if (slept) {
 		site = block_note(t, task, state ?: TASK_INTERRUPTIBLE);
-	if (slept && state && state != TASK_WAKING) {
 		t->state = TPROF_THREAD_BLOCKED;
-	} else if (slept) {
+	}
+	if (slept && (!state || state == TASK_WAKING)) {
+		t->state = TPROF_THREAD_WOKEN;
 		t->wait_end = WAIT_WOKEN;
-		block_close(t->slot, 0);
+		t->woken_ns = now;
 	}
 	stack_for(ctx, t, task, site, now);
 }
@@ -356,18 +358,24 @@ static __always_inline enum wait_end how_ended(struct task_struct *task, enum wa
 	return waker ? WAIT_WOKEN : WAIT_TIMEOUT;
 }
 
-/* Of a sleep whose stack was taken: all of it, since the waker's stack is to be had now only. */
-static __always_inline void block_end(void *ctx, struct tprof_thread *t, enum waker waker)
+/* Of a sleep whose stack was taken: the waker's is to be had now only. */
+static __always_inline void stacked_end(void *ctx, struct tprof_thread *t, enum waker waker)
 {
-	__u64 now = bpf_ktime_get_ns(), ns = thread_elapsed(t, now);
+	__u64 now = t->woken_ns;
 
-	block_close(t->slot, ns);
-	t->state = TPROF_THREAD_RUNNABLE;
-	if (!(t->flags & TPROF_THREAD_STACKED))
-		return;
 	if (waker)
-		waker_row(ctx, t, ns);
+		waker_row(ctx, t, now > t->since_ns ? now - t->since_ns : 0);
 	budget_spend(now);
+}
+
+/*
+ * Is the moment of the wake-up to be read from the clock? The scheduler's own note of it will be made when
+ * the task is queued. On this CPU that follows at once; to another one it may take an interrupt and a
+ * processor that comes out of its sleep, 20 us in a virtual machine.
+ */
+static __always_inline bool queued_later(struct task_struct *task)
+{
+	return !has_rq_clock() || task->wake_cpu != (int)bpf_get_smp_processor_id();
 }
 
 SEC("?tp_btf/sched_waking")
@@ -382,51 +390,48 @@ int BPF_PROG(waits_wake, struct task_struct *task)
 	t = thread_get(task, TPROF_THREAD_BLOCKED);
 	if (!t || t->state != TPROF_THREAD_BLOCKED)
 		return 0;
+	t->state = TPROF_THREAD_WOKEN;
 	stacked = t->flags & TPROF_THREAD_STACKED;
+	if (stacked || queued_later(task))
+		t->woken_ns = bpf_ktime_get_ns();
 	if (stacked || t->wait_futex)
 		waker = who_wakes(ctx);
 	if (t->wait_futex)
 		t->wait_end = how_ended(task, waker);
-	if (stacked || !has_rq_clock())
-		block_end(ctx, t, waker);
-	else
-		t->state = TPROF_THREAD_WOKEN;
+	if (stacked)
+		stacked_end(ctx, t, waker);
 	return 0;
 }
 
 /* ── getting the CPU ────────────────────────────────────────────────────────────────────────── */
 
-/* Returns how long it was in the run queue. */
-static __always_inline __u64 switch_in_asleep(struct tprof_thread *t, struct task_struct *task,
-					      __u64 ns, __u64 rq_ns)
+/* Of the ns since it left its CPU, at `since`, it has slept so many. */
+static __always_inline __u64 slept_ns(const struct tprof_thread *t, struct task_struct *task,
+				      __u64 since, __u64 ns, __u64 rq_ns)
 {
-	__u64 queued = queued_ns(t, task, rq_ns), slept = ns - queued;
+	__u64 slept = t->woken_ns ? t->woken_ns - since : ns - queued_ns(t, task, rq_ns);
 
-	if (queued > ns) {
-		queued = ns;
-		slept = 0;
-	}
-	if (t->flags & TPROF_THREAD_STACKED) { /* no hook has seen its wake-up */
-		block_close(t->slot, slept);
-		return queued;
-	}
-	block_add(t, slept);
-	return queued;
+	return slept > ns ? 0 : slept;
 }
 
 static __always_inline void switch_in(struct tprof_thread *t, struct task_struct *task, __u64 now,
 				      __u64 rq_ns)
 {
-	__u64 ns = thread_elapsed(t, now);
+	__u64 since = t->since_ns, ns = thread_elapsed(t, now), slept = 0;
 
-	if (asleep(t))
-		ns = switch_in_asleep(t, task, ns, rq_ns);
+	if (asleep(t)) {
+		slept = slept_ns(t, task, since, ns, rq_ns);
+		if (t->flags & TPROF_THREAD_STACKED)
+			block_close(t->slot, slept);
+		else
+			block_add(t, slept);
+	}
 	t->state = TPROF_THREAD_RUNNING;
-	t->runq_ns += ns;
+	t->runq_ns += ns - slept;
 	if (!(t->flags & TPROF_THREAD_STACKED))
 		return;
 	t->flags &= ~TPROF_THREAD_STACKED;
-	row_add(t, TPROF_RUNQ, t->wait_stack, 0, t->wait_shift, ns);
+	row_add(t, TPROF_RUNQ, t->wait_stack, 0, t->wait_shift, ns - slept);
 }
 
 SEC("?tp_btf/sched_switch")

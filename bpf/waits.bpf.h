@@ -6,12 +6,13 @@
  * What sched, futex and thread share.
  *
  *	           sched_switch: prev                 sched_waking
- *	RUNNING ──────────────────────→ BLOCKED ──────────────────────→ WOKEN, RUNNABLE
- *	   ↑  └──(preempted, yielded)────────────────────────────────────→ ↑  │
- *	   └───────────────────── sched_switch: next ─────────────────────────┘
+ *	RUNNING ──────────────────────→ BLOCKED ──────────────────────→ WOKEN
+ *	   ↑  └──(preempted, yielded)──→ RUNNABLE                          │
+ *	   └──────────────────────────────┴── sched_switch: next ──────────┘
  *
- * At sched_waking a sleep ends whose stack was taken: the clock is read, it is RUNNABLE. Of all others,
- * WOKEN, the scheduler has noted when they were queued: sched_switch takes that (clock_switch()).
+ * Sums are written when a thread gets its CPU back. When it was woken is noted at sched_waking if the
+ * sleep's stack was taken, which has the waker's taken too, or if it slept on another CPU. Of all others the
+ * scheduler has noted when they were queued.
  *
  * One record per thread of a target holds its state, since when, and every exact total. The record
  * is found once per hook and then written by pointer: no map is updated per event.

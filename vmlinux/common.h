@@ -230,6 +230,7 @@ struct task_struct {
 	void *stack;
 	unsigned int flags;
 	int on_cpu;
+	int wake_cpu; /* where it ran last */
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct mm_struct *mm;

@@ -237,36 +237,17 @@ int waits_reap(struct collect *c)
 	return take_all_exited(c);
 }
 
-/* The state that a living thread is in has lasted until now. */
-static void close_state(struct tprof_thread *t, uint64_t now)
-{
-	uint64_t ns = now > t->since_ns ? now - t->since_ns : 0;
-
-	if (t->state == TPROF_THREAD_RUNNING)
-		t->cpu_ns += ns;
-	else if (t->state == TPROF_THREAD_RUNNABLE)
-		t->runq_ns += ns;
-	else if (t->state == TPROF_THREAD_BLOCKED)
-		t->offcpu_ns += ns;
-}
-
 static int take_living(struct collect *c, uint64_t now)
 {
 	struct waits *w = c->waits;
 	int err = 0;
 
 	for (uint32_t i = 0; i < TPROF_MAX_THREADS && !err; i++) {
-		const struct tprof_thread *r = &w->records[i];
 		struct tprof_thread t;
 
 		if (!w->index[TPROF_THREAD_BUCKET(i)].tid[TPROF_THREAD_WAY(i)])
 			continue;
-		t = *r;
-		/* it sleeps often: for how long it is queued now is nothing */
-		if (t.state == TPROF_THREAD_WOKEN)
-			t.state = TPROF_THREAD_BLOCKED;
-		if (c->o.waits)
-			close_state(&t, now);
+		t = w->records[i];
 		err = waits_thread(c, &t, now);
 	}
 	return err;

@@ -84,7 +84,7 @@ uint32_t waits_row(struct collect *c, const struct orphan *row, uint32_t stack);
 /* ── waits_thread.c ─────────────────────────────────────────────────────────────────────────── */
 
 /* The record of a thread that is gone (exit_ns) or lives at `now`. */
-int waits_thread(struct collect *c, struct tprof_thread *t, uint64_t now);
+int waits_thread(struct collect *c, const struct tprof_thread *t, uint64_t now);
 /* Sums of threads without a record of their own: those that exited before this time. */
 int waits_gone(struct collect *c, uint64_t before);
 /* Threads that had no record at all. */

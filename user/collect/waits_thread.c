@@ -95,6 +95,79 @@ void waits_spawns(struct collect *c)
 	}
 }
 
+/* ── the state that a living thread is in ───────────────────────────────────────────────────── */
+
+/* It has lasted until now; of a thread that is woken and not yet on a CPU, as sleep and then run queue. */
+struct open_state {
+	uint64_t cpu_ns, slept_ns, queued_ns;
+	bool asleep;
+};
+
+static struct open_state open_state(const struct tprof_thread *t, uint64_t now)
+{
+	uint64_t ns = now > t->since_ns ? now - t->since_ns : 0, until = now;
+	struct open_state s = { 0 };
+
+	if (t->state == TPROF_THREAD_RUNNING)
+		s.cpu_ns = ns;
+	else if (t->state == TPROF_THREAD_RUNNABLE)
+		s.queued_ns = ns;
+	s.asleep = t->state == TPROF_THREAD_BLOCKED || t->state == TPROF_THREAD_WOKEN;
+	if (!s.asleep)
+		return s;
+	/* where the moment is not noted it sleeps often, and for how long it is queued now is nothing */
+	if (t->woken_ns && t->woken_ns < now)
+		until = t->woken_ns;
+	s.slept_ns = until > t->since_ns ? until - t->since_ns : 0;
+	s.queued_ns = ns - s.slept_ns;
+	return s;
+}
+
+static int open_row(struct collect *c, const struct tprof_thread *t, uint32_t kind, uint64_t object,
+		    uint64_t ns)
+{
+	const struct tprof_count_key key = {
+		.stack = t->wait_stack,
+		.object = object,
+		.start = t->start_ns,
+		.tgid = t->tgid,
+		.tid = t->tid,
+		.kind = kind,
+		.process = t->process,
+	};
+	uint64_t weight = 1ULL << t->wait_shift;
+	const struct tprof_count count = { .count = weight, .value = ns * weight };
+
+	return drain_row(c, &key, &count);
+}
+
+/* A wait in progress counts. */
+static int add_open_wait(struct collect *c, uint32_t thread, const struct tprof_thread *t,
+			 const struct open_state *s)
+{
+	char room[32];
+	int err = 0;
+
+	if (s->asleep) {
+		profile_block_add(
+			c->profile, thread,
+			profile_string(c->profile, syscalls_name(t->wait_nr, room, sizeof(room))),
+			1, s->slept_ns);
+		if (t->wait_futex)
+			waits_lock_open(c, profile_thread_at(c->profile, thread)->process, t,
+					s->slept_ns);
+	}
+	if (!(t->flags & TPROF_THREAD_STACKED))
+		return 0;
+	if (s->asleep)
+		err = open_row(c, t, TPROF_OFFCPU, (uint32_t)t->wait_nr, s->slept_ns);
+	if (!err && s->asleep && t->wait_futex)
+		err = open_row(c, t, TPROF_LOCK, t->wait_futex, s->slept_ns);
+	if (!err && s->queued_ns)
+		err = open_row(c, t, TPROF_RUNQ, 0, s->queued_ns);
+	return err;
+}
+
 /* ── one record ─────────────────────────────────────────────────────────────────────────────── */
 
 static uint32_t second_of(const struct collect *c, uint64_t ns)
@@ -148,43 +221,6 @@ static void add_blocks(struct collect *c, uint32_t thread, const struct tprof_th
 	}
 }
 
-/* It still sleeps: its wait has lasted until now, and counts. */
-static int add_open_wait(struct collect *c, uint32_t thread, const struct tprof_thread *t,
-			 uint64_t ns)
-{
-	struct tprof_count_key key = {
-		.stack = t->wait_stack,
-		.start = t->start_ns,
-		.tgid = t->tgid,
-		.tid = t->tid,
-		.process = t->process,
-	};
-	uint64_t weight = 1ULL << t->wait_shift;
-	struct tprof_count count = { .count = weight, .value = ns * weight };
-	char room[32];
-	int err = 0;
-
-	if (t->state == TPROF_THREAD_BLOCKED) {
-		profile_block_add(
-			c->profile, thread,
-			profile_string(c->profile, syscalls_name(t->wait_nr, room, sizeof(room))),
-			1, ns);
-		if (t->wait_futex)
-			waits_lock_open(c, profile_thread_at(c->profile, thread)->process, t, ns);
-	}
-	if (!(t->flags & TPROF_THREAD_STACKED) || t->state == TPROF_THREAD_RUNNING)
-		return 0;
-	key.kind = t->state == TPROF_THREAD_BLOCKED ? TPROF_OFFCPU : TPROF_RUNQ;
-	key.object = t->state == TPROF_THREAD_BLOCKED ? (uint32_t)t->wait_nr : 0;
-	err = drain_row(c, &key, &count);
-	if (!err && t->state == TPROF_THREAD_BLOCKED && t->wait_futex) {
-		key.kind = TPROF_LOCK;
-		key.object = t->wait_futex;
-		err = drain_row(c, &key, &count);
-	}
-	return err;
-}
-
 /* Process 0: whichever it is of; for locks that processes share. */
 static void remember_inner(struct collect *c, uint32_t process, uint32_t inner_tid, uint32_t thread)
 {
@@ -210,7 +246,19 @@ static void add_totals(struct profile_thread *to, const struct tprof_thread *t)
 	to->futex_wait_ns += t->futex_ns;
 }
 
-int waits_thread(struct collect *c, struct tprof_thread *t, uint64_t now)
+static void add_open(struct profile_thread *to, const struct tprof_thread *t,
+		     const struct open_state *s)
+{
+	to->cpu_ns += s->cpu_ns;
+	to->runq_ns += s->queued_ns;
+	to->offcpu_ns += s->slept_ns;
+	if (!s->asleep || !t->wait_futex)
+		return;
+	to->futex_waits++;
+	to->futex_wait_ns += s->slept_ns;
+}
+
+int waits_thread(struct collect *c, const struct tprof_thread *t, uint64_t now)
 {
 	bool named = t->exit_ns || (t->flags & TPROF_THREAD_COMM);
 	uint32_t comm = named ? profile_string_n(c->profile, t->comm,
@@ -219,7 +267,7 @@ int waits_thread(struct collect *c, struct tprof_thread *t, uint64_t now)
 	uint32_t id = collect_thread(c, (pid_t)t->tgid, t->process, (pid_t)t->tid, t->start_ns,
 				     comm);
 	struct profile_thread *to = id ? profile_thread_at(c->profile, id) : NULL;
-	uint64_t open_ns = !t->exit_ns && now > t->since_ns ? now - t->since_ns : 0;
+	struct open_state open = { 0 };
 
 	if (!to)
 		return -ENOMEM;
@@ -228,20 +276,17 @@ int waits_thread(struct collect *c, struct tprof_thread *t, uint64_t now)
 		to->cpu_ns = 0;
 		to->cpu_exact = true;
 	}
-	if (!t->exit_ns && c->o.waits && t->state == TPROF_THREAD_BLOCKED && t->wait_futex) {
-		t->futex_waits++;
-		t->futex_ns += open_ns;
-	}
+	if (!t->exit_ns && c->o.waits)
+		open = open_state(t, now);
 	add_totals(to, t);
+	add_open(to, t, &open);
 	to->created |= (t->flags & (TPROF_THREAD_CREATED | TPROF_THREAD_FORKED)) != 0;
 	if (!(t->flags & TPROF_THREAD_EXEC))
 		to->exit_ns = t->exit_ns;
 	remember_inner(c, to->process, t->inner_tid, id);
 	add_churn(c, to->process, to->group, t);
 	add_blocks(c, id, t);
-	if (!t->exit_ns && c->o.waits)
-		return add_open_wait(c, id, t, open_ns) ?: profile_error(c->profile);
-	return profile_error(c->profile);
+	return add_open_wait(c, id, t, &open) ?: profile_error(c->profile);
 }
 
 /* ── without a record of their own ──────────────────────────────────────────────────────────── */
