@@ -29,15 +29,15 @@ struct futex_waitv { /* include/uapi/linux/futex.h */
 };
 
 /*
- * In an array, 8 to a bucket, found by hash; locks are added and never taken out. A slot is claimed
+ * 8 to a bucket, which is found by hash; locks are added and never taken out. A slot is claimed
  * as a thread's is (wire.h). Two CPUs may add the same lock at once: user space adds such twins up.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TPROF_MAX_LOCKS);
+	__uint(max_entries, TPROF_MAX_LOCKS / TPROF_LOCK_WAYS);
 	__type(key, __u32);
-	__type(value, struct tprof_lock);
+	__type(value, struct tprof_lock_bucket);
 } locks SEC(".maps");
 
 /* One entry a process, address 0: the locks for which there was no room. */
@@ -120,11 +120,6 @@ __hidden void futex_note(struct tprof_thread *t, const struct wait_regs *regs)
 
 /* ── and ends ───────────────────────────────────────────────────────────────────────────────── */
 
-static __always_inline struct tprof_lock *lock_at(__u32 slot)
-{
-	return bpf_map_lookup_elem(&locks, &slot);
-}
-
 /* One comparison: three would be three paths for the verifier, at each of 8 slots. */
 static __always_inline bool lock_is(const struct tprof_lock *lock, const struct tprof_lock_key *key)
 {
@@ -160,34 +155,33 @@ static __always_inline void lock_key(const struct tprof_thread *t, struct tprof_
 	ret_key->process = t->process;
 }
 
-static __always_inline __u32 lock_first(const struct tprof_lock_key *key)
+static __always_inline struct tprof_lock_bucket *lock_bucket(const struct tprof_lock_key *key)
 {
 	__u64 hash = hash_mix(key->address >> 2, (__u64)key->tgid << 32 | key->process);
+	__u32 index = (hash >> 32) % (TPROF_MAX_LOCKS / TPROF_LOCK_WAYS);
 
-	return (hash >> 32) & (TPROF_MAX_LOCKS - TPROF_LOCK_WAYS);
+	return bpf_map_lookup_elem(&locks, &index);
 }
 
-#define NO_LOCK TPROF_MAX_LOCKS
-
-/* A slot for the lock that the thread in this slot waits for, which has none yet; or NO_LOCK. */
+/* The way of the lock that the thread in this slot waits for, which has none yet; or TPROF_LOCK_WAYS. */
 __noinline __u32 lock_new(__u32 slot)
 {
 	struct tprof_thread *t = thread_in(slot);
 	struct tprof_lock_key key = {};
-	__u32 first;
+	struct tprof_lock_bucket *b;
+	__u32 way;
 
 	if (!t)
-		return NO_LOCK;
+		return TPROF_LOCK_WAYS;
 	lock_key(t, &key);
-	first = lock_first(&key);
-	for (__u32 way = 0; way < TPROF_LOCK_WAYS; way++) {
-		struct tprof_lock *lock = lock_at(first + way);
-
+	b = lock_bucket(&key);
+	if (!b)
+		return TPROF_LOCK_WAYS;
+	for (way = 0; way < TPROF_LOCK_WAYS; way++)
 		/* another CPU may have been faster */
-		if (lock && (lock_is(lock, &key) || lock_claim(lock, &key)))
-			return first + way;
-	}
-	return NO_LOCK;
+		if (lock_is(&b->lock[way], &key) || lock_claim(&b->lock[way], &key))
+			break;
+	return way;
 }
 
 static __noinline struct tprof_lock *lock_other(struct tprof_lock_key *key)
@@ -200,18 +194,24 @@ static __noinline struct tprof_lock *lock_other(struct tprof_lock_key *key)
 	return bpf_map_lookup_elem(&locks_more, key);
 }
 
-static __always_inline struct tprof_lock *lock_get(struct tprof_lock_key *key, __u32 slot)
+static __always_inline struct tprof_lock *lock_get(struct tprof_lock_key *key,
+						   struct tprof_thread *t)
 {
-	__u32 first = lock_first(key);
-	struct tprof_lock *lock;
+	struct tprof_lock_bucket *b = lock_bucket(key);
+	__u32 way;
 
-	for (__u32 way = 0; way < TPROF_LOCK_WAYS; way++) {
-		lock = lock_at(first + way);
-		if (lock && lock_is(lock, key))
-			return lock;
-	}
-	lock = lock_at(lock_new(slot)); /* NULL for NO_LOCK: out of bounds */
-	return lock ?: lock_other(key);
+	if (!b)
+		return NULL;
+	for (way = 0; way < TPROF_LOCK_WAYS; way++)
+		if (lock_is(&b->lock[way], key))
+			break;
+	if (way == TPROF_LOCK_WAYS)
+		way = lock_new(t->slot);
+	/* By way of memory, so that it is any number to the verifier: else it walks what follows for each. */
+	*(volatile __u32 *)&t->wait_way = way;
+	way = *(volatile __u32 *)&t->wait_way;
+	return way < TPROF_LOCK_WAYS ? &b->lock[bounded(way, TPROF_LOCK_WAYS - 1)] :
+				       lock_other(key);
 }
 
 static __always_inline void lock_owner(struct tprof_lock *lock, __u32 owner, __u64 ns)
@@ -247,7 +247,7 @@ __noinline int futex_end(__u32 slot, __u64 ns)
 	lock_key(t, &key);
 	t->futex_waits++;
 	t->futex_ns += ns;
-	lock = lock_get(&key, slot);
+	lock = lock_get(&key, t);
 	if (!lock)
 		return 0;
 	__sync_fetch_and_add(&lock->ns, ns);

@@ -25,7 +25,7 @@ struct {
 	__type(value, struct tprof_mapping);
 } mappings SEC(".maps");
 
-static __always_inline long process_event(const struct task_id *id)
+static __noinline long process_event(const struct task_id *id)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct tprof_process_event event = {};

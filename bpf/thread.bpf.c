@@ -48,6 +48,18 @@ __noinline int thread_note(__u32 kernel_tid)
 
 /* ── making room ────────────────────────────────────────────────────────────────────────────── */
 
+#define EACH_BYTE(b) ((b)*0x0101010101010101ULL)
+
+/* 8 characters, of which each digit becomes '0'. */
+static __always_inline __u64 digits_to_zeros(__u64 text)
+{
+	__u64 value = text ^ EACH_BYTE('0'); /* digits: 0 … 9, all others more */
+	__u64 more = ((value & EACH_BYTE(0x7f)) + EACH_BYTE(0x7f - 9)) | value;
+	__u64 digits = (~more & EACH_BYTE(0x80)) >> 7;
+
+	return text - (value & digits * 0xff);
+}
+
 static __always_inline void gone_key(const struct tprof_thread *t, struct tprof_gone_key *key)
 {
 	key->tgid = t->tgid;
@@ -56,12 +68,8 @@ static __always_inline void gone_key(const struct tprof_thread *t, struct tprof_
 	key->flags = t->flags & (TPROF_THREAD_CREATED | TPROF_THREAD_FORKED | TPROF_THREAD_EXEC);
 	key->flags |= t->tid == t->tgid ? TPROF_THREAD_LEADER : 0;
 	key->second = t->exit_ns / 1000000000;
-	/* digits become 0 */
-	for (int i = 0; i < 16; i++) {
-		__u32 value = (__u8)(t->comm[i] - '0');
-
-		key->comm[i] = t->comm[i] - (char)(value * (1 - is_more(value, 9)));
-	}
+	for (int i = 0; i < 2; i++)
+		((__u64 *)key->comm)[i] = digits_to_zeros(((const __u64 *)t->comm)[i]);
 }
 
 /* Of this CPU: no atomic operations. */

@@ -368,7 +368,7 @@ struct tprof_thread {
 	__u32 wait_how;	  /* TPROF_FUTEX_… */
 	__u32 wait_owner; /* who held it, as a thread number of its own namespace; 0 = unknown */
 	__u32 wait_end;	  /* enum wait_end, as far as is known */
-	__u32 unused;
+	__u32 wait_way;	  /* of its lock in the bucket */
 	__u64 woken_ns; /* WOKEN: 0 = its next switch in will tell */
 	__u64 futex_waits, futex_ns;
 	__u64 voluntary_base, involuntary_base; /* task->nvcsw, nivcsw at the start … */
@@ -427,6 +427,11 @@ struct tprof_lock {
 	__u32 owner_count[TPROF_LOCK_OWNERS];
 	__u64 owner_ns[TPROF_LOCK_OWNERS];
 	__u64 histogram[TPROF_LOCK_BUCKETS]; /* as in struct profile_lock; its sum = waits */
+};
+
+/* One value of the map; to user space, which maps it, all are one array. */
+struct tprof_lock_bucket {
+	struct tprof_lock lock[TPROF_LOCK_WAYS];
 };
 
 /* Of one CPU: how many waits there were, of how many the stack was taken. */
