@@ -17,7 +17,7 @@
 
 #define INDEX_SIZE   (TPROF_THREAD_BUCKETS * sizeof(struct tprof_thread_bucket))
 #define LOCKS_SIZE   (TPROF_MAX_LOCKS * sizeof(struct tprof_lock))
-#define RECORDS_SIZE (TPROF_MAX_THREADS * sizeof(struct tprof_thread))
+#define WAY_SIZE     (TPROF_THREAD_BUCKETS * sizeof(struct tprof_thread))
 
 /* ── programs and maps ──────────────────────────────────────────────────────────────────────── */
 
@@ -48,11 +48,33 @@ void waits_configure(struct collect *c)
 	bpf_map__set_max_entries(s->maps.locks_more, 1);
 }
 
-static void *map_array(const struct bpf_map *map, size_t size)
+static void *map_array(const struct bpf_map *map, size_t from, size_t size)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
+			(off_t)from);
 
 	return at == MAP_FAILED ? NULL : at;
+}
+
+/* The kernel enters each page of them, so they are mapped when something is in them: of a few threads
+ * all records lie in the first way. */
+_Static_assert(WAY_SIZE % 65536 == 0, "begins with a page, also where those are large");
+static struct tprof_thread *record_at(struct collect *c, uint32_t bucket, uint32_t way)
+{
+	struct tprof_thread **records = &c->waits->records[way];
+
+	if (!*records)
+		*records = map_array(c->skel->maps.threads, way * WAY_SIZE, WAY_SIZE);
+	return *records ? *records + bucket : NULL;
+}
+
+bool waits_map_locks(struct collect *c)
+{
+	struct waits *w = c->waits;
+
+	if (!w->locks)
+		w->locks = map_array(c->skel->maps.locks, 0, LOCKS_SIZE);
+	return w->locks;
 }
 
 int waits_new(struct collect *c, struct diag *d)
@@ -64,12 +86,10 @@ int waits_new(struct collect *c, struct diag *d)
 		return diag_errno(d, -ENOMEM, "waits");
 	if (!recorded(c))
 		return 0;
-	w->index = map_array(c->skel->maps.thread_index, INDEX_SIZE);
-	w->records = map_array(c->skel->maps.threads, RECORDS_SIZE);
-	w->locks = map_array(c->skel->maps.locks, LOCKS_SIZE);
+	w->index = map_array(c->skel->maps.thread_index, 0, INDEX_SIZE);
 	w->places = calloc(TPROF_MAX_LOCKS, sizeof(*w->places));
 	w->used = calloc(TPROF_MAX_LOCKS, sizeof(*w->used));
-	if (!w->index || !w->records || !w->locks || !w->places || !w->used)
+	if (!w->index || !w->places || !w->used)
 		return diag_errno(d, -errno, "cannot map the threads' records");
 	return 0;
 }
@@ -83,8 +103,9 @@ void waits_free(struct collect *c)
 	waits_detach(c);
 	if (w->index)
 		munmap(w->index, INDEX_SIZE);
-	if (w->records)
-		munmap(w->records, RECORDS_SIZE);
+	for (size_t way = 0; way < TPROF_THREAD_WAYS; way++)
+		if (w->records[way])
+			munmap(w->records[way], WAY_SIZE);
 	if (w->locks)
 		munmap(w->locks, LOCKS_SIZE);
 	free(w->places);
@@ -181,14 +202,13 @@ void waits_detach(struct collect *c)
 
 /* ── records ────────────────────────────────────────────────────────────────────────────────── */
 
-/* Takes a copy of the record of a thread that is gone, and frees its way (see wire.h). */
+/* Takes a copy of the record of a thread that is gone, and frees its way (see wire.h), whose claims were 1. */
 static bool take_exited(struct tprof_thread_bucket *b, struct tprof_thread *r, uint32_t way,
 			struct tprof_thread *ret)
 {
 	uint32_t one = 1;
 
-	if (__atomic_load_n(&b->claims[way], __ATOMIC_ACQUIRE) != 1 ||
-	    __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != TPROF_THREAD_EXITED)
+	if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != TPROF_THREAD_EXITED)
 		return false;
 	if (!__atomic_compare_exchange_n(&b->claims[way], &one, 2, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
@@ -204,19 +224,26 @@ static bool take_exited(struct tprof_thread_bucket *b, struct tprof_thread *r, u
 	return true;
 }
 
+static int take_if_exited(struct collect *c, uint32_t bucket, uint32_t way)
+{
+	struct tprof_thread_bucket *b = &c->waits->index[bucket];
+	struct tprof_thread *r, t;
+
+	if (__atomic_load_n(&b->claims[way], __ATOMIC_ACQUIRE) != 1)
+		return 0;
+	r = record_at(c, bucket, way);
+	if (!r)
+		return -errno;
+	return take_exited(b, r, way, &t) ? waits_thread(c, &t, t.exit_ns) : 0;
+}
+
 static int take_all_exited(struct collect *c)
 {
-	struct waits *w = c->waits;
-	struct tprof_thread t;
 	int err = 0;
 
-	for (uint32_t i = 0; w->index && i < TPROF_THREAD_BUCKETS && !err; i++) {
-		for (uint32_t way = 0; way < TPROF_THREAD_WAYS && !err; way++) {
-			if (take_exited(&w->index[i], &w->records[TPROF_THREAD_SLOT(i, way)], way,
-					&t))
-				err = waits_thread(c, &t, t.exit_ns);
-		}
-	}
+	for (uint32_t i = 0; c->waits->index && i < TPROF_THREAD_BUCKETS && !err; i++)
+		for (uint32_t way = 0; way < TPROF_THREAD_WAYS && !err; way++)
+			err = take_if_exited(c, i, way);
 	return err;
 }
 
@@ -237,19 +264,27 @@ int waits_reap(struct collect *c)
 	return take_all_exited(c);
 }
 
+static int take_if_living(struct collect *c, uint32_t bucket, uint32_t way, uint64_t now)
+{
+	const struct tprof_thread *r;
+	struct tprof_thread t;
+
+	if (!c->waits->index[bucket].tid[way])
+		return 0;
+	r = record_at(c, bucket, way);
+	if (!r)
+		return -errno;
+	t = *r;
+	return waits_thread(c, &t, now);
+}
+
 static int take_living(struct collect *c, uint64_t now)
 {
-	struct waits *w = c->waits;
 	int err = 0;
 
-	for (uint32_t i = 0; i < TPROF_MAX_THREADS && !err; i++) {
-		struct tprof_thread t;
-
-		if (!w->index[TPROF_THREAD_BUCKET(i)].tid[TPROF_THREAD_WAY(i)])
-			continue;
-		t = w->records[i];
-		err = waits_thread(c, &t, now);
-	}
+	for (uint32_t way = 0; way < TPROF_THREAD_WAYS && !err; way++)
+		for (uint32_t i = 0; i < TPROF_THREAD_BUCKETS && !err; i++)
+			err = take_if_living(c, i, way, now);
 	return err;
 }
 
@@ -280,7 +315,7 @@ int waits_finish(struct collect *c)
 	struct waits *w = c->waits;
 	int err;
 
-	if (!w || !w->index || !w->records || !w->locks || !w->places)
+	if (!w || !w->index || !w->places)
 		return 0;
 	err = take_all_exited(c);
 	if (!err)

@@ -39,8 +39,9 @@ struct waits {
 	struct bpf_link *links[8];
 	size_t link_count;
 
-	struct tprof_thread_bucket *index; /* BPF's arrays, mapped; NULL = nothing is recorded */
-	struct tprof_thread *records;
+	/* BPF's arrays, mapped: the first from the begin on, the others when something is in them */
+	struct tprof_thread_bucket *index;		 /* NULL = nothing is recorded */
+	struct tprof_thread *records[TPROF_THREAD_WAYS]; /* of all buckets */
 	struct tprof_lock *locks;
 	struct waits_place *places; /* of each lock */
 	uint32_t *used;		    /* the slots of locks that there are */
@@ -59,6 +60,8 @@ struct waits {
 	uint64_t gone_ns; /* when `gone` was read last */
 };
 
+/* Maps `locks`; false: it cannot be done. */
+bool waits_map_locks(struct collect *c);
 /* Brings `used` up to date: the array is large, and mostly empty. */
 void waits_look(struct collect *c);
 

@@ -157,6 +157,8 @@ int waits_locks(struct collect *c)
 	int err = 0;
 
 	waits_look(c);
+	if (c->skel->bss->locks_made && !w->locks)
+		return -ENOMEM;
 	for (uint32_t u = 0; u < w->used_count && !err; u++)
 		err = add_lock(c, &w->locks[w->used[u]], &w->places[w->used[u]]);
 	return err ? err : add_more(c);

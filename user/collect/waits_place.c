@@ -165,7 +165,7 @@ void waits_look(struct collect *c)
 	struct waits *w = c->waits;
 	uint32_t made = __atomic_load_n(&c->skel->bss->locks_made, __ATOMIC_ACQUIRE);
 
-	if (!w->used || made == w->made)
+	if (!w->used || made == w->made || !waits_map_locks(c))
 		return;
 	w->made = made;
 	w->used_count = 0;
