@@ -42,6 +42,10 @@ for kind in cpu offcpu lock spawn; do
 done
 check "cpu: the hot function below its thread's root" has cpu.folded '^hasher;.*hasher;checksum_blocks[; ]'
 check "cpu: kernel frames have names" has cpu.folded '_\[k\]'
+mount -o bind /dev/null /proc/kallsyms
+check "records without /proc/kallsyms" tprof record -p $pid -F 199 -d 2 -o kernel.folded -q
+check "… whose kernel frames have names: the kernel was asked" has kernel.folded '[a-z]_\[k\]'
+umount /proc/kallsyms
 check "lock: the function that takes the lock" has lock.folded '^clerk;.*clerk;update_ledger;'
 check "spawn: the function that makes threads" has spawn.folded 'serve_requests;start_task;'
 check "nothing lost" sh -c 'grep -q "\"losses\"" report.json && ! grep -A12 "\"losses\"" report.json | grep -E "\"(samples|stacks|events|map_full)\" *: *[1-9]"'

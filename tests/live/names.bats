@@ -67,6 +67,27 @@ names_of() {
 	most ';[_a-z]*clock_gettime( |;)' 60
 }
 
+# kernel_names >FILE: of the recording ./kernel.folded.
+kernel_names() { tr ';' '\n' <kernel.folded | sed -nE 's/(\[bpf\]|[^ ])_\[k\]( [0-9]+)?$/\1/p' | sort -u; }
+
+@test "the kernel's functions: the kernel is asked, and says what /proc/kallsyms lists" {
+	"$TPROF" record -q -F 2999 -o kernel.folded -- "$WORKLOADS/demo" 2 >/dev/null
+	kernel_names >names
+	at_least "$(wc -l <names)" 100
+	# what BPF programs there were is listed no more
+	awk 'NR == FNR {n[$3 ($4 ? " " $4 : "")]; next} !/\[bpf\]$/ && !($0 in n)' /proc/kallsyms names >unlisted
+	diff /dev/null unlisted
+	grep -q '^bpf_prog_[0-9a-f]*_.* \[bpf\]$' names
+}
+
+@test "the kernel's functions have names also where /proc/kallsyms is not to be had" {
+	unshare --mount sh -c 'mount --bind /dev/null /proc/kallsyms && exec "$@"' sh \
+		"$TPROF" record -q -F 999 -o kernel.folded -- "$WORKLOADS/demo" 1 >/dev/null
+	kernel_names >names
+	at_least "$(wc -l <names)" 20
+	grep -q do_syscall_64 names
+}
+
 @test "stripped: the name is lost, and said so by its address" {
 	strip -o bare "$WORKLOADS/names"
 	names_of ./bare static
