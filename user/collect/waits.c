@@ -237,13 +237,26 @@ static int take_if_exited(struct collect *c, uint32_t bucket, uint32_t way)
 	return take_exited(b, r, way, &t) ? waits_thread(c, &t, t.exit_ns) : 0;
 }
 
+static bool in_use(const struct tprof_thread_bucket *b)
+{
+	uint32_t claims = 0;
+
+	for (uint32_t way = 0; way < TPROF_THREAD_WAYS; way++)
+		claims |= b->claims[way];
+	return claims;
+}
+
 static int take_all_exited(struct collect *c)
 {
+	const struct tprof_thread_bucket *index = c->waits->index;
 	int err = 0;
 
-	for (uint32_t i = 0; c->waits->index && i < TPROF_THREAD_BUCKETS && !err; i++)
+	for (uint32_t i = 0; index && i < TPROF_THREAD_BUCKETS && !err; i++) {
+		if (!in_use(&index[i]))
+			continue;
 		for (uint32_t way = 0; way < TPROF_THREAD_WAYS && !err; way++)
 			err = take_if_exited(c, i, way);
+	}
 	return err;
 }
 
