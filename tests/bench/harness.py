@@ -6,6 +6,7 @@ a Table. Those that MAIN names too are run by `make bench`, all of them by `make
 """
 
 import contextlib
+import glob
 import json
 import mmap
 import os
@@ -23,6 +24,7 @@ import time
 
 # Targets and profilers alike: what else the machine does shall not be measured.
 NICE = ["nice", "-n", "-20"]
+BPFTOOL = next(iter(glob.glob("/usr/sbin/bpftool") + glob.glob("/usr/lib/linux-tools/*/bpftool")), "bpftool")
 BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 
 
@@ -94,6 +96,21 @@ def bpf_stats():
     finally:
         with open(BPF_STATS, "w") as f:
             f.write(old)
+
+
+def bpf_programs(pid):
+    """{name: fields of fdinfo} of a process's BPF programs; run_cnt and run_time_ns within bpf_stats()."""
+    of_id = {}
+    for name in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        try:
+            with open(name) as f:
+                fields = dict(line.split(":", 1) for line in f if ":" in line)
+        except OSError:
+            continue
+        if "prog_type" in fields:  # a link names its program too
+            of_id[int(fields["prog_id"])] = {k: int(v) for k, v in fields.items() if v.strip().isdigit()}
+    listed = json.loads(subprocess.run([BPFTOOL, "-j", "prog", "list"], check=True, stdout=subprocess.PIPE).stdout)
+    return {p["name"]: of_id[p["id"]] for p in listed if p["id"] in of_id}
 
 
 class Target:
