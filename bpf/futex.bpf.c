@@ -210,8 +210,8 @@ static __always_inline struct tprof_lock *lock_get(struct tprof_lock_key *key,
 	/* By way of memory, so that it is any number to the verifier: else it walks what follows for each. */
 	*(volatile __u32 *)&t->wait_way = way;
 	way = *(volatile __u32 *)&t->wait_way;
-	return way < TPROF_LOCK_WAYS ? &b->lock[bounded(way, TPROF_LOCK_WAYS - 1)] :
-				       lock_other(key);
+	return way < TPROF_LOCK_WAYS ? &b->lock[bounded(way, TPROF_LOCK_WAYS - 1)]
+				     : lock_other(key);
 }
 
 static __always_inline void lock_owner(struct tprof_lock *lock, __u32 owner, __u64 ns)

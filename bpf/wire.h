@@ -327,7 +327,8 @@ enum tprof_thread_state {
 	TPROF_THREAD_RUNNABLE = 2,
 	TPROF_THREAD_BLOCKED = 3,
 	TPROF_THREAD_EXITED = 4,
-	TPROF_THREAD_WOKEN = 5, /* BLOCKED until woken_ns, or a moment that its next switch in will tell */
+	TPROF_THREAD_WOKEN =
+		5, /* BLOCKED until woken_ns, or a moment that its next switch in will tell */
 };
 
 #define TPROF_THREAD_CREATED 1U	 /* began while recorded */
@@ -369,7 +370,7 @@ struct tprof_thread {
 	__u32 wait_owner; /* who held it, as a thread number of its own namespace; 0 = unknown */
 	__u32 wait_end;	  /* enum wait_end, as far as is known */
 	__u32 wait_way;	  /* of its lock in the bucket */
-	__u64 woken_ns; /* WOKEN: 0 = its next switch in will tell */
+	__u64 woken_ns;	  /* WOKEN: 0 = its next switch in will tell */
 	__u64 futex_waits, futex_ns;
 	__u64 voluntary_base, involuntary_base; /* task->nvcsw, nivcsw at the start … */
 	__u64 voluntary, involuntary;		/* … and grown by this since */

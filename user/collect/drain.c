@@ -114,8 +114,8 @@ static int drain_one(struct collect *c, uint32_t window, const struct tprof_coun
 	};
 	struct profile_thread *t;
 
-	row.thread = collect_thread(c, (pid_t)key->tgid, key->process, (pid_t)key->tid, key->start,
-				    0);
+	row.thread =
+		collect_thread(c, (pid_t)key->tgid, key->process, (pid_t)key->tid, key->start, 0);
 	if (!row.thread)
 		return -ENOMEM;
 	if (key->kind == TPROF_CPU) {

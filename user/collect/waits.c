@@ -15,9 +15,9 @@
 #include "profile/profile.h"
 #include "tprof.skel.h"
 
-#define INDEX_SIZE   (TPROF_THREAD_BUCKETS * sizeof(struct tprof_thread_bucket))
-#define LOCKS_SIZE   (TPROF_MAX_LOCKS * sizeof(struct tprof_lock))
-#define WAY_SIZE     (TPROF_THREAD_BUCKETS * sizeof(struct tprof_thread))
+#define INDEX_SIZE (TPROF_THREAD_BUCKETS * sizeof(struct tprof_thread_bucket))
+#define LOCKS_SIZE (TPROF_MAX_LOCKS * sizeof(struct tprof_lock))
+#define WAY_SIZE   (TPROF_THREAD_BUCKETS * sizeof(struct tprof_thread))
 
 /* ── programs and maps ──────────────────────────────────────────────────────────────────────── */
 
@@ -50,8 +50,8 @@ void waits_configure(struct collect *c)
 
 static void *map_array(const struct bpf_map *map, size_t from, size_t size)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
-			(off_t)from);
+	void *at =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), (off_t)from);
 
 	return at == MAP_FAILED ? NULL : at;
 }

@@ -261,11 +261,11 @@ static void add_open(struct profile_thread *to, const struct tprof_thread *t,
 int waits_thread(struct collect *c, const struct tprof_thread *t, uint64_t now)
 {
 	bool named = t->exit_ns || (t->flags & TPROF_THREAD_COMM);
-	uint32_t comm = named ? profile_string_n(c->profile, t->comm,
-						 strnlen(t->comm, sizeof(t->comm)))
-			      : 0;
-	uint32_t id = collect_thread(c, (pid_t)t->tgid, t->process, (pid_t)t->tid, t->start_ns,
-				     comm);
+	uint32_t comm =
+		named ? profile_string_n(c->profile, t->comm, strnlen(t->comm, sizeof(t->comm)))
+		      : 0;
+	uint32_t id =
+		collect_thread(c, (pid_t)t->tgid, t->process, (pid_t)t->tid, t->start_ns, comm);
 	struct profile_thread *to = id ? profile_thread_at(c->profile, id) : NULL;
 	struct open_state open = { 0 };
 

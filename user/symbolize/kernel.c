@@ -84,7 +84,7 @@ static struct nearest *slot_for(struct parse *ps, uint64_t addr)
 
 static void keep_name(struct parse *ps, struct nearest *hit, const char *name, size_t len)
 {
-	if (len + 1 > hit->cap) {
+	if (!hit->name || len + 1 > hit->cap) {
 		char *bigger = realloc(hit->name, len + 33);
 
 		if (!bigger) {
