@@ -327,8 +327,7 @@ enum tprof_thread_state {
 	TPROF_THREAD_RUNNABLE = 2,
 	TPROF_THREAD_BLOCKED = 3,
 	TPROF_THREAD_EXITED = 4,
-	TPROF_THREAD_WOKEN =
-		5, /* BLOCKED until woken_ns, or a moment that its next switch in will tell */
+	TPROF_THREAD_WOKEN = 5, /* BLOCKED until woken_ns, or as its next switch in will tell */
 };
 
 #define TPROF_THREAD_CREATED 1U	 /* began while recorded */
