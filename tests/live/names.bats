@@ -67,13 +67,20 @@ names_of() {
 	most ';[_a-z]*clock_gettime( |;)' 60
 }
 
-# kernel_names >FILE: of the recording ./kernel.folded.
-kernel_names() { tr ';' '\n' <kernel.folded | sed -nE 's/(\[bpf\]|[^ ])_\[k\]( [0-9]+)?$/\1/p' | sort -u; }
+# churn TPROF…: threads made one after the other, which is nearly all the kernel's work, and some of it tprof's programs'.
+# Their names go to ./names.
+churn() {
+	truncate -s 4096 count
+	"$@" record -q -F 2999 -d 2 -o kernel.folded -- "$WORKLOADS/bench_waits" count create >/dev/null
+	tr ';' '\n' <kernel.folded | sed -nE 's/(\[bpf\]|[^ ])_\[k\]( [0-9]+)?$/\1/p' | sort -u >names
+	grep -q do_syscall_64 names
+	at_least "$(wc -l <names)" 50
+	at_least "$(samples_of '_\[k\]' <kernel.folded)" 1000
+	run ! grep -F '[kernel' kernel.folded
+}
 
 @test "the kernel's functions: the kernel is asked, and says what /proc/kallsyms lists" {
-	"$TPROF" record -q -F 2999 -o kernel.folded -- "$WORKLOADS/demo" 2 >/dev/null
-	kernel_names >names
-	at_least "$(wc -l <names)" 100
+	churn "$TPROF"
 	# what BPF programs there were is listed no more
 	awk 'NR == FNR {n[$3 ($4 ? " " $4 : "")]; next} !/\[bpf\]$/ && !($0 in n)' /proc/kallsyms names >unlisted
 	diff /dev/null unlisted
@@ -81,11 +88,7 @@ kernel_names() { tr ';' '\n' <kernel.folded | sed -nE 's/(\[bpf\]|[^ ])_\[k\]( [
 }
 
 @test "the kernel's functions have names also where /proc/kallsyms is not to be had" {
-	unshare --mount sh -c 'mount --bind /dev/null /proc/kallsyms && exec "$@"' sh \
-		"$TPROF" record -q -F 999 -o kernel.folded -- "$WORKLOADS/demo" 1 >/dev/null
-	kernel_names >names
-	at_least "$(wc -l <names)" 20
-	grep -q do_syscall_64 names
+	churn unshare --mount sh -c 'mount --bind /dev/null /proc/kallsyms && exec "$@"' sh "$TPROF"
 }
 
 @test "stripped: the name is lost, and said so by its address" {
