@@ -98,15 +98,24 @@ def bpf_stats():
             f.write(old)
 
 
+def fdinfo(path):
+    """{field: text} of a file in /proc/PID/fdinfo; {} once it is gone."""
+    try:
+        with open(path) as f:
+            return dict(line.split(":", 1) for line in f if ":" in line)
+    except OSError:
+        return {}
+
+
+def fdinfos(pid):
+    """(path, fields) of all that a process has open."""
+    return [(path, fdinfo(path)) for path in glob.glob(f"/proc/{pid}/fdinfo/*")]
+
+
 def bpf_programs(pid):
     """{name: fields of fdinfo} of a process's BPF programs; run_cnt and run_time_ns within bpf_stats()."""
     of_id = {}
-    for name in glob.glob(f"/proc/{pid}/fdinfo/*"):
-        try:
-            with open(name) as f:
-                fields = dict(line.split(":", 1) for line in f if ":" in line)
-        except OSError:
-            continue
+    for _, fields in fdinfos(pid):
         if "prog_type" in fields:  # a link names its program too
             of_id[int(fields["prog_id"])] = {k: int(v) for k, v in fields.items() if v.strip().isdigit()}
     listed = json.loads(subprocess.run([BPFTOOL, "-j", "prog", "list"], check=True, stdout=subprocess.PIPE).stdout)

@@ -2,7 +2,6 @@
 """The trunk: what sampling costs the target and the host, and how fast its ends are."""
 
 import contextlib
-import glob
 import os
 import resource
 import signal
@@ -10,7 +9,7 @@ import statistics
 import subprocess
 import time
 
-from harness import CONTROL, NICE, Claim, Table, Target, bpf_stats, median, noise, spread
+from harness import CONTROL, NICE, Claim, Table, Target, bpf_stats, fdinfo, fdinfos, median, noise, spread
 
 
 def slowdown(bench):
@@ -63,12 +62,7 @@ def _memory(pid):
         children = f.read().split()
     for child in children:
         resident += _smaps(child, "Private_Clean:", "Private_Dirty:")
-    for name in glob.glob(f"/proc/{pid}/fdinfo/*"):
-        try:
-            with open(name) as f:
-                fields = dict(line.split(":", 1) for line in f if ":" in line)
-        except OSError:
-            continue
+    for _, fields in fdinfos(pid):
         key = ("map", fields["map_id"]) if "map_id" in fields else ("prog", fields.get("prog_id"))
         if "memlock" in fields and key not in seen:
             seen.add(key)
@@ -147,11 +141,7 @@ def _watched(bench, pid, seconds):
 
 def _bpf_run_ns(pid):
     total, seen = 0, set()
-    for name in glob.glob(f"/proc/{pid}/fdinfo/*"):
-        try:
-            fields = dict(line.split(":", 1) for line in open(name) if ":" in line)
-        except OSError:
-            continue
+    for _, fields in fdinfos(pid):
         key = fields.get("prog_id")
         if key and key not in seen and "run_time_ns" in fields:
             seen.add(key)
@@ -197,9 +187,8 @@ def _first_run(bench, pid):
             if not samplers:
                 samplers = perf_event_programs(p.pid)
             for name in samplers:
-                try:
-                    fields = dict(line.split(":", 1) for line in open(name) if ":" in line)
-                except OSError:
+                fields = fdinfo(name)
+                if not fields:
                     samplers = []
                     break
                 if int(fields.get("run_cnt", "0")) > 0:
@@ -215,15 +204,8 @@ BPF_PROG_TYPE_PERF_EVENT = 7
 
 
 def perf_event_programs(pid):
-    found = []
-    for name in glob.glob(f"/proc/{pid}/fdinfo/*"):
-        try:
-            fields = dict(line.split(":", 1) for line in open(name) if ":" in line)
-        except OSError:
-            continue
-        if int(fields.get("prog_type", "0")) == BPF_PROG_TYPE_PERF_EVENT and "run_cnt" in fields:
-            found.append(name)
-    return found
+    return [path for path, fields in fdinfos(pid)
+            if int(fields.get("prog_type", "0")) == BPF_PROG_TYPE_PERF_EVENT and "run_cnt" in fields]
 
 
 def _first_perf(bench, pid):

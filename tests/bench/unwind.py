@@ -10,15 +10,13 @@ import subprocess
 import time
 
 import programs
-from harness import Claim, Table, bpf_stats, spread
+from harness import Claim, Table, bpf_stats, fdinfo, spread
 from programs import QUIET, Running
 from roots import NAMES, Maps, is_root
 from trunk import perf_event_programs
 
 HZ = 499
 KERNEL = 1 << 63  # where its addresses begin
-
-
 # A process's memory is gone in the one, not there yet in the others: then there are no user frames to be had.
 WITHOUT_MEMORY = re.compile(r"^(do_exit|begin_new_exec|load_elf_binary)\b")
 
@@ -240,12 +238,7 @@ inside futex_wait; bpftrace: ustack at `sys_enter_futex`.""",
 
 
 def _run_ns(names):
-    total = runs = 0
-    for name in names:
-        with open(name) as f:
-            fields = dict(line.split(":", 1) for line in f if ":" in line)
-        total, runs = total + int(fields["run_time_ns"]), runs + int(fields["run_cnt"])
-    return total
+    return sum(int(fdinfo(name)["run_time_ns"]) for name in names)
 
 
 def _on_cpu(pid):

@@ -124,14 +124,15 @@ threads it created ({threads:,}, 5,000 a second). `make test` holds these to the
 
 
 def _hooks_once(bench, target):
-    """{program: (runs an operation, ns a run)} over a second."""
+    """{program: (runs an operation, ns a run)} over a second, and {program: instructions verified}."""
     with bench.profilers[0].running(bench, target.pid, 99, cpu=0) as process:
         begin, operations = bpf_programs(process.pid), target.count()
         time.sleep(bench.seconds(1, 0.3))
         end, operations = bpf_programs(process.pid), target.count() - operations
     runs = {n: (end[n]["run_cnt"] - p["run_cnt"], end[n]["run_time_ns"] - p["run_time_ns"])
             for n, p in begin.items() if n in end}
-    return {n: (count / operations, ns / count) for n, (count, ns) in runs.items() if count > operations / 10000}
+    return ({n: (count / operations, ns / count) for n, (count, ns) in runs.items() if count > operations / 10000},
+            {n: p.get("verified_insns", 0) for n, p in begin.items()})
 
 
 def hooks(bench):
@@ -147,10 +148,9 @@ instructions that the verifier looked at (`verified_insns` of the program's fdin
             target = Target(bench, "bench_waits", mode, cpu=cpu)
             try:
                 for _ in range(bench.rounds):
-                    for name, figures in _hooks_once(bench, target).items():
-                        seen.setdefault(name, {}).setdefault(mode, []).append(figures)
-                with bench.profilers[0].running(bench, target.pid, 99) as process:
-                    verified = {n: p.get("verified_insns", 0) for n, p in bpf_programs(process.pid).items()}
+                    figures, verified = _hooks_once(bench, target)
+                    for name, figure in figures.items():
+                        seen.setdefault(name, {}).setdefault(mode, []).append(figure)
             finally:
                 target.stop()
     for name in sorted(verified, key=verified.get, reverse=True):
