@@ -198,15 +198,17 @@ bool kernel_hidden(int fd)
 	char bytes[4096];
 	ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
 	const char *at = bytes, *end = bytes + (n > 0 ? n : 0), *newline;
-	uint64_t addr, symbols = 0, seen = 0;
+	bool hidden = false;
+	uint64_t addr;
 
 	for (; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
 		if (!parse_address(at, (size_t)(newline - at), &addr))
 			continue;
-		symbols++;
-		seen += addr != 0;
+		if (addr != 0)
+			return false;
+		hidden = true;
 	}
-	return symbols > 0 && seen == 0;
+	return hidden;
 }
 
 int kernel_names(int fd, struct query *q, size_t n, kernel_name_fn name, void *ctx)

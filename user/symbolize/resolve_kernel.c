@@ -46,10 +46,13 @@ static void answer(void *ctx, size_t index, const char *symbol)
 static int ask(struct symbolizer *s, struct query *q, size_t n)
 {
 	struct answers answers = { s, q };
-	uint64_t *addresses = s->kernel && n <= MAX_ASKED ? calloc(n, sizeof(*addresses)) : NULL;
+	uint64_t *addresses;
 
+	if (!s->kernel || n > MAX_ASKED)
+		return 0;
+	addresses = calloc(n, sizeof(*addresses));
 	if (!addresses)
-		return s->kernel && n <= MAX_ASKED ? -ENOMEM : 0;
+		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		addresses[i] = q[i].addr;
 	(void)s->kernel->ask(s->kernel->ctx, addresses, n, answer, &answers);
