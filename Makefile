@@ -41,7 +41,7 @@ HARDENING := $(if $(SAN)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SO
 HARDENED_LINK := -pie -Wl,-z,relro,-z,now
 # The same bytes wherever it is built.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
-LIBS     := libbpf libelf libdw liblzma sqlite3 zlib libprotobuf-c libcap libseccomp
+LIBS     := libbpf libelf libdw liblzma sqlite3 zlib libprotobuf-c libcap
 # Evaluated late, so that `make deps` runs on a machine without pkg-config.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 PKG_LIBS   = $(patsubst -lbpf,$(LINK_BPF),$(shell pkg-config --libs $(LIBS))) -liberty -lpthread -lm
@@ -123,6 +123,14 @@ $(BUILD)/page_hashes.h: $(PAGE_JS) $(PAGE)/flame.css $(PAGE)/flame.html
 		SCRIPT "$(call csp_hash,$(BUILD)/page/script.js)" > $@
 $(BUILD)/user/render/page_files.o: $(BUILD)/page_hashes.h
 $(BUILD)/user/render/page_files.o: CFLAGS += -DPAGE_DIR='"$(BUILD)/page/"'
+
+# Filters of system calls, made here for the kernel: libseccomp is none of tprof's own libraries.
+$(BUILD)/sandbox_filters.h: user/base/filters/sandbox_filters.c
+	$(call say,FILTERS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -o $(BUILD)/sandbox_filters $< $$(pkg-config --cflags --libs libseccomp)
+	$(Q)$(BUILD)/sandbox_filters > $@.tmp && mv $@.tmp $@
+$(BUILD)/user/base/sandbox.o: $(BUILD)/sandbox_filters.h
 
 # pprof's message, as C. What protoc-c writes is held to its own standards, not to ours.
 $(BUILD)/pprof.pb-c.h: user/render/pprof.proto
@@ -343,7 +351,7 @@ bench-unwind: bench-build
 	$(Q)tests/bench/docs $(BUILD)/bench.json completeness futex unwind_cost written
 
 # Generated and foreign files are not ours to format.
-FORMATTED := $(wildcard bpf/*.[ch] user/*/*.[ch] tests/*/*.[ch] tests/workloads/*.cc)
+FORMATTED := $(wildcard bpf/*.[ch] user/*/*.[ch] user/*/*/*.[ch] tests/*/*.[ch] tests/workloads/*.cc)
 SHELL_FILES := $(filter-out .ci/debian,$(wildcard .ci/*)) $(wildcard tests/run tests/demo tests/*/*.sh tests/*/*.bash tests/kernels/boot tests/kernels/fetch tests/kernels/verify_on tests/setup/bare_root tests/faults/alloc_sites tests/soak/soak)
 JS_FILES := $(wildcard user/*/*/*.js tests/*/*.js)
 
@@ -388,7 +396,7 @@ $(TIDY_SRCS): tidy/%: % $(SKEL)
 ANALYZED := $(USER_SRCS:%=analyze/%)
 .PHONY: $(ANALYZED)
 lint-analyzer: $(ANALYZED)
-$(ANALYZED): analyze/%: % | $(SKEL) $(BUILD)/page_hashes.h $(BUILD)/pprof.pb-c.h
+$(ANALYZED): analyze/%: % | $(SKEL) $(BUILD)/page_hashes.h $(BUILD)/sandbox_filters.h $(BUILD)/pprof.pb-c.h
 	$(call say,ANALYZE,$<)
 	$(Q)gcc $(USER_CFLAGS) $(if $(filter user/render/page_files.c,$<),-DPAGE_DIR='"$(BUILD)/page/"') -fanalyzer \
 		-Wno-analyzer-malloc-leak -Wno-analyzer-double-free -c $< -o /dev/null

@@ -103,7 +103,7 @@ burn() {
 			return 0;
 		}
 	EOF
-	cc -D_GNU_SOURCE -I"$BATS_TEST_DIRNAME/../../user" -o try try.c "$TPROF_BUILD/user/base/sandbox.o" -lseccomp
+	cc -D_GNU_SOURCE -I"$BATS_TEST_DIRNAME/../../user" -o try try.c "$TPROF_BUILD/user/base/sandbox.o"
 	[ "$(./try naming </dev/null)" = "reads:fine opens:fine stats:fine forks:fine talks:ended runs:ended kills:ended mounts:ended bpfs:ended " ]
 	[ "$(./try parsing </dev/null)" = "reads:fine opens:fine stats:fine forks:ended talks:ended runs:ended kills:ended mounts:ended bpfs:ended " ]
 }
@@ -146,6 +146,6 @@ burn() {
 			return 0;
 		}
 	EOF
-	cc -D_GNU_SOURCE -I"$BATS_TEST_DIRNAME/../../user" -o try try.c "$TPROF_BUILD/user/base/sandbox.o" -lseccomp
+	cc -D_GNU_SOURCE -I"$BATS_TEST_DIRNAME/../../user" -o try try.c "$TPROF_BUILD/user/base/sandbox.o"
 	[ "$(./try | tr '\n' ' ')" = "execve 1 ptrace 1 mount 1 socket 1 unix 1 " ]
 }

@@ -2,271 +2,43 @@
 #include "base/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/bpf.h>
-#include <seccomp.h>
-#include <signal.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
-#include <sys/socket.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "sandbox_filters.h"
 
-/* System calls that this architecture or this libseccomp does not know are no matter. */
-static int rule(scmp_filter_ctx ctx, uint32_t action, const char *name)
+/* No memory is asked for: a filter cannot be missing because there is none. */
+static int install(const struct sock_filter *filter, size_t size, unsigned flags)
 {
-	int nr = seccomp_syscall_resolve_name(name);
-	int err = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(ctx, action, nr, 0);
+	const struct sock_fprog program = { (unsigned short)(size / sizeof(*filter)),
+					    (struct sock_filter *)(uintptr_t)filter };
 
-	return err == -EDOM || err == -EINVAL ? 0 : err;
+	/* without it, filters are for who has CAP_SYS_ADMIN only */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) ? -errno : 0;
 }
 
-static int rules(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t count)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < count && !err; i++)
-		err = rule(ctx, action, names[i]);
-	return err;
-}
-
-static int load(scmp_filter_ctx ctx, int err)
-{
-	if (!err)
-		err = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return err;
-}
-
-/* ── the fence ──────────────────────────────────────────────────────────────────────────────── */
-
-static const char *const never[] = {
-	/* other processes */
-	"ptrace",
-	"process_vm_readv",
-	"process_vm_writev",
-	"process_madvise",
-	"process_mrelease",
-	"kcmp",
-	"pidfd_getfd",
-	/* the kernel */
-	"init_module",
-	"finit_module",
-	"delete_module",
-	"create_module",
-	"kexec_load",
-	"kexec_file_load",
-	"reboot",
-	"iopl",
-	"ioperm",
-	"syslog",
-	"acct",
-	"bdflush",
-	"nfsservctl",
-	"lookup_dcookie",
-	"userfaultfd",
-	"io_uring_setup",
-	"io_uring_enter",
-	"io_uring_register",
-	"vm86",
-	"vm86old",
-	"modify_ldt",
-	"uselib",
-	"_sysctl",
-	"sysfs",
-	/* the host */
-	"mount",
-	"umount",
-	"umount2",
-	"move_mount",
-	"open_tree",
-	"fsopen",
-	"fsmount",
-	"fspick",
-	"fsconfig",
-	"mount_setattr",
-	"pivot_root",
-	"chroot",
-	"setns",
-	"unshare",
-	"swapon",
-	"swapoff",
-	"sethostname",
-	"setdomainname",
-	"settimeofday",
-	"stime",
-	"clock_settime",
-	"clock_adjtime",
-	"adjtimex",
-	"quotactl",
-	"quotactl_fd",
-	"vhangup",
-	"mknod",
-	"mknodat",
-	"open_by_handle_at",
-	"fanotify_init",
-	/* keys */
-	"add_key",
-	"request_key",
-	"keyctl",
-	/* the network: it serves none */
-	"listen",
-	"accept",
-	"accept4",
-};
-
-static const char *const running[] = { "execve", "execveat" };
-
-/* Maps are made and used on; programs and links were before. Links of CPUs that come are made. */
-static int rules_bpf(scmp_filter_ctx ctx)
-{
-	static const unsigned commands[] = {
-		BPF_PROG_LOAD, BPF_BTF_LOAD,	      BPF_RAW_TRACEPOINT_OPEN, BPF_PROG_ATTACH,
-		BPF_OBJ_PIN,   BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID
-	};
-	int err = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(commands) && !err; i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(bpf), 1,
-				       SCMP_A0(SCMP_CMP_EQ, commands[i], 0));
-	return err;
-}
-
-/* Local sockets: JVMs listen on them. uevents have theirs by now. */
-static int rules_socket(scmp_filter_ctx ctx)
-{
-	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
-}
+#define INSTALL(filter, flags) install(filter, sizeof(filter), flags)
 
 int sandbox_fence(bool may_run)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	int err;
-
-	if (!ctx)
-		return -ENOMEM;
 	/* kernels before 5.16 slow speculation down behind a filter: no use where no parser is held */
-	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
-	err = rules(ctx, SCMP_ACT_ERRNO(EPERM), never, ARRAY_SIZE(never));
-	if (!err)
-		err = rules_bpf(ctx);
-	/* debuginfod-find, the one program that is ever run, fetches from a server */
-	if (!err && !may_run)
-		err = rules(ctx, SCMP_ACT_ERRNO(EPERM), running, ARRAY_SIZE(running));
-	if (!err && !may_run)
-		err = rules_socket(ctx);
-	return load(ctx, err);
-}
+	const unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 
-/* ── children that parse ────────────────────────────────────────────────────────────────────── */
-
-/* Memory, what is open, time, the end. */
-static const char *const reading[] = {
-	"brk",
-	"mmap",
-	"mmap2",
-	"munmap",
-	"mremap",
-	"mprotect",
-	"madvise",
-	"read",
-	"readv",
-	"pread64",
-	"preadv",
-	"write",
-	"writev",
-	"lseek",
-	"_llseek",
-	"close",
-	"fstat",
-	"fstat64",
-	"fcntl",
-	"fcntl64",
-	"futex",
-	"getrandom",
-	"sysinfo",
-	"sched_yield",
-	"clock_gettime",
-	"clock_gettime64",
-	"gettimeofday",
-	"clock_nanosleep",
-	"nanosleep",
-	"getpid",
-	"gettid",
-	"getuid",
-	"geteuid",
-	"getgid",
-	"getegid",
-	"rt_sigaction",
-	"rt_sigprocmask",
-	"rt_sigreturn",
-	"sigaltstack",
-	"restart_syscall",
-	"exit",
-	"exit_group",
-};
-
-/* Unpacking into memory, asking the parent for a file, and a child for each debug file. */
-static const char *const naming[] = {
-	"memfd_create", "ftruncate", "pwrite64",  "sendmsg",	     "recvmsg",	     "clone",
-	"clone3",	"fork",	     "vfork",	  "set_robust_list", "rseq",	     "wait4",
-	"waitid",	"pipe2",     "poll",	  "ppoll",	     "ppoll_time64", "close_range",
-	"setrlimit",	"getrlimit", "prlimit64", "prctl",	     "seccomp",	     "capget",
-	"capset",	"getppid",
-};
-
-/* What libraries try in passing, and do without: no reason to end. */
-static const char *const refused[] = {
-	"open",	     "openat",
-	"openat2",   "access",
-	"faccessat", "faccessat2",
-	"readlink",  "readlinkat",
-	"stat",	     "lstat",
-	"statx",     "ioctl",
-	"uname",     "sched_getaffinity",
-	"setresuid", "setresgid",
-	"setgroups",
-};
-
-/* fstat(fd) is newfstatat(fd, "", …, AT_EMPTY_PATH) to newer C libraries. */
-static int rules_fstat(scmp_filter_ctx ctx)
-{
-	int nr = SCMP_SYS(newfstatat);
-	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
-				   SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
-
-	return err ? err
-		   : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), nr, 1,
-				      SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
-}
-
-static int confine(bool may_fork)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int err;
-
-	if (!ctx)
-		return -ENOMEM;
-	err = rules(ctx, SCMP_ACT_ALLOW, reading, ARRAY_SIZE(reading));
-	if (!err && may_fork)
-		err = rules(ctx, SCMP_ACT_ALLOW, naming, ARRAY_SIZE(naming));
-	/* only to end its own child */
-	if (!err && may_fork)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
-				       SCMP_A1(SCMP_CMP_EQ, SIGKILL, 0));
-	for (size_t i = 0; i < ARRAY_SIZE(refused) && !err; i++)
-		err = rule(ctx, SCMP_ACT_ERRNO(EACCES), refused[i]);
-	if (!err)
-		err = rules_fstat(ctx);
-	return load(ctx, err);
+	return may_run ? INSTALL(fence_running, flags) : INSTALL(fence_alone, flags);
 }
 
 int sandbox_naming(void)
 {
-	return confine(true);
+	return INSTALL(confine_naming, 0);
 }
 
 int sandbox_parsing(void)
 {
-	return confine(false);
+	return INSTALL(confine_parsing, 0);
 }

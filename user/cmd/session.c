@@ -244,15 +244,13 @@ static int finish(struct session *s)
 }
 
 /* The shell's code for a command that did not start, else "could not". */
-static int start_code(const struct session *s, int err)
+static int start_code(const struct session *s)
 {
-	if (!s->options->command)
-		return EXIT_COULD_NOT;
-	switch (err) {
-	case -ENOENT:
-	case -ENOTDIR: return EXIT_NOT_FOUND;
-	case -EACCES:
-	case -ENOEXEC: return EXIT_NOT_RUNNABLE;
+	switch (s->collect ? collect_command_error(s->collect) : 0) {
+	case ENOENT:
+	case ENOTDIR: return EXIT_NOT_FOUND;
+	case EACCES:
+	case ENOEXEC: return EXIT_NOT_RUNNABLE;
 	}
 	return EXIT_COULD_NOT;
 }
@@ -270,7 +268,7 @@ static int run(struct session *s, uint64_t start_hint_ns)
 	progress_clear(&s->progress);
 	if (err) {
 		output_error(&d, err);
-		code = start_code(s, err);
+		code = start_code(s);
 	}
 	collect_free(s->collect); /* gives the kernel's memory back before naming takes some */
 	s->collect = NULL;

@@ -379,6 +379,11 @@ pid_t collect_command_pid(const struct collect *c)
 	return c->command.pid;
 }
 
+int collect_command_error(const struct collect *c)
+{
+	return c->command.exec_error;
+}
+
 int collect_command_status(const struct collect *c, int *ret_status)
 {
 	if (!c->command.reaped)

@@ -62,6 +62,8 @@ int collect_kernel_names(struct collect *c, const uint64_t *addresses, size_t n,
 uint64_t collect_samples(const struct collect *c);
 /* The command's process, 0 = there is none. */
 pid_t collect_command_pid(const struct collect *c);
+/* Why the command could not be executed: an errno, 0 = it could, or nobody tried. */
+int collect_command_error(const struct collect *c);
 /* The command's wait status once it is gone; -ECHILD before, or when there is none. */
 int collect_command_status(const struct collect *c, int *ret_status);
 

@@ -74,9 +74,11 @@ int command_go(struct command *cmd, char *const *argv, struct diag *d)
 	if (write(cmd->go_fd, "g", 1) != 1)
 		err = errno;
 	close_fd(&cmd->go_fd);
-	while (!err && read(cmd->error_fd, &err, sizeof(err)) < 0 && errno == EINTR)
+	while (!err && read(cmd->error_fd, &cmd->exec_error, sizeof(cmd->exec_error)) < 0 &&
+	       errno == EINTR)
 		;
 	close_fd(&cmd->error_fd);
+	err = err ?: cmd->exec_error;
 	if (!err)
 		return 0;
 	if (err == ENOENT)

@@ -19,6 +19,7 @@ struct command {
 	int go_fd, error_fd; /* pipes; 0 = closed */
 	bool started, reaped;
 	int status; /* wait status, once reaped */
+	int exec_error; /* errno of its exec, 0 = none */
 };
 
 int command_fork(struct command *cmd, char *const *argv, struct diag *d);

@@ -65,7 +65,8 @@ static int explain(int err, const char *why, struct diag *d)
 			"not permitted to load BPF programs%s: run as root, or give it what "
 			"docs/privileges.md lists (tprof check tells more)",
 			missing_caps());
-	return diag_errno(d, err, "cannot load the BPF programs (%s): tprof check tells more", why);
+	return diag_errno(d, err, "cannot load the BPF programs%s%s%s: tprof check tells more",
+			  *why ? " (" : "", why, *why ? ")" : "");
 }
 
 static int check_btf(struct diag *d)

@@ -384,6 +384,8 @@ static uint32_t under_syscall(struct collect *c, uint32_t stack, int32_t nr)
 	if (!s || s->frames > TPROF_MAX_USER_FRAMES)
 		return stack;
 	frames[0] = syscall_frame(c, nr);
+	if (!frames[0]) /* memory has run out */
+		return stack;
 	if (s->frames)
 		memcpy(&frames[1], profile_stack_frames(c->profile, s),
 		       s->frames * sizeof(*frames));
