@@ -56,7 +56,7 @@ __u64 stack_take(void *ctx, const struct task_id *id, __u32 flags);
 void count_add(const struct tprof_count_key *key, __u64 count, __u64 value);
 
 /* Sends an event, head filled by event_head(); counts TPROF_LOSS_EVENTS when the ring is full.
- * `urgent` wakes tprof at once; else it looks in about every 100 ms, and when the ring fills up. */
+ * `urgent` wakes tprof at once; else it looks in about every 200 ms, and when the ring fills up. */
 long event_send(void *event, __u64 size, bool urgent);
 void event_head(struct tprof_event *head, __u16 type, const struct task_id *id);
 

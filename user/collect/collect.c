@@ -27,7 +27,7 @@
 #include "profile/profile.h"
 #include "tprof.skel.h"
 
-#define TICK_NS (100 * NSEC_PER_MSEC)
+#define TICK_NS (200 * NSEC_PER_MSEC) /* what is urgent wakes us; a part of a second */
 
 /* ── new ────────────────────────────────────────────────────────────────────────────────────── */
 

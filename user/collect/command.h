@@ -18,7 +18,7 @@ struct command {
 	pid_t pid;
 	int go_fd, error_fd; /* pipes; 0 = closed */
 	bool started, reaped;
-	int status; /* wait status, once reaped */
+	int status;	/* wait status, once reaped */
 	int exec_error; /* errno of its exec, 0 = none */
 };
 
