@@ -15,7 +15,7 @@ struct diag;
 /*
  * Waits, locks and threads: BPF's records → profile.
  *
- *	threads (mapped) ── exited, ten times a second ─┐
+ *	threads (mapped) ── exited, five times a second ┐
  *	                 └─ all others, at the end ─────┼─→ waits_thread.c ─→ threads, blocks, churn
  *	gone, rest ──────── what had no room, at the end┘
  *	locks ───────────── at the end ─→ waits_lock.c ─→ locks, owners

@@ -153,16 +153,6 @@ static int fence(scmp_filter_ctx ctx, bool may_run)
 	return err;
 }
 
-static int fence_running(scmp_filter_ctx ctx)
-{
-	return fence(ctx, true);
-}
-
-static int fence_alone(scmp_filter_ctx ctx)
-{
-	return fence(ctx, false);
-}
-
 /* ── children that parse ────────────────────────────────────────────────────────────────────── */
 
 /* Memory, what is open, time, the end. */
@@ -262,27 +252,18 @@ static int confine(scmp_filter_ctx ctx, bool may_fork)
 	return err;
 }
 
-static int confine_naming(scmp_filter_ctx ctx)
-{
-	return confine(ctx, true);
-}
-
-static int confine_parsing(scmp_filter_ctx ctx)
-{
-	return confine(ctx, false);
-}
-
 /* ── as C ───────────────────────────────────────────────────────────────────────────────────── */
 
 static const struct filter {
 	const char *name;
 	uint32_t otherwise;
-	int (*rules)(scmp_filter_ctx ctx);
+	int (*rules)(scmp_filter_ctx ctx, bool more);
+	bool more; /* it may run a program; it may fork */
 } filters[] = {
-	{ "fence_alone", SCMP_ACT_ALLOW, fence_alone },
-	{ "fence_running", SCMP_ACT_ALLOW, fence_running },
-	{ "confine_naming", SCMP_ACT_KILL_PROCESS, confine_naming },
-	{ "confine_parsing", SCMP_ACT_KILL_PROCESS, confine_parsing },
+	{ "fence_alone", SCMP_ACT_ALLOW, fence, false },
+	{ "fence_running", SCMP_ACT_ALLOW, fence, true },
+	{ "confine_naming", SCMP_ACT_KILL_PROCESS, confine, true },
+	{ "confine_parsing", SCMP_ACT_KILL_PROCESS, confine, false },
 };
 
 static int print_program(const char *name, int fd)
@@ -306,7 +287,7 @@ static int print_filter(const struct filter *f)
 
 	if (!ctx || fd < 0)
 		return fd < 0 ? -errno : -ENOMEM;
-	err = f->rules(ctx);
+	err = f->rules(ctx, f->more);
 	if (!err)
 		err = seccomp_export_bpf(ctx, fd);
 	if (!err)
