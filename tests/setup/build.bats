@@ -16,9 +16,17 @@ rebuilt_by() { # FILE
 	make_anew -n V=1 BUILD="$BUILD" -W "$1" all
 }
 
+# In a build of its own: what is asked is what a make leaves to the next one, not how the clock went
+# between a checkout and the build that the other tests use.
 @test "nothing changed: nothing to do" {
-	run make_anew -q BUILD="$BUILD" all
-	[ "$status" -eq 0 ]
+	local b=$BATS_TEST_TMPDIR/b
+	make_anew -s BUILD="$b" all
+	run make_anew -q BUILD="$b" all
+	[ "$status" -eq 0 ] || {
+		echo "make -q ended with $status: $output"
+		make_anew -n --debug=b BUILD="$b" all | head -40
+		false
+	}
 }
 
 @test "wire.h rebuilds the BPF objects, the skeleton and its users" {
