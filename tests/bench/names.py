@@ -161,7 +161,7 @@ other, so that they overlap. tprof: SIGINT to exit, `-o x.folded`. perf: SIGINT 
     perf = perf_inline = ""
     if shutil.which("perf"):
         perf = statistics.median([sum(x) for x in zip(*list(results.values())[2:4])])
-        inline = _perf_inline(out(0, "perf"), bench.seconds(60, 5))
+        inline = _perf_inline(bench, out(0, "perf"), bench.seconds(60, 5))
         t.row("… then perf script with inlined calls", "", inline)
         perf, perf_inline = f"perf {perf / 1e3:.1f} s", f"perf {inline}"
     plain, inlined = (statistics.median(v) for v in list(results.values())[:2])
@@ -171,17 +171,22 @@ other, so that they overlap. tprof: SIGINT to exit, `-o x.folded`. perf: SIGINT 
     return t
 
 
-def _perf_inline(data, limit):
-    begin = time.monotonic()
-    p = subprocess.Popen(["perf", "script", "-i", data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                         start_new_session=True)
+def _perf_inline(bench, data, limit):
+    """What perf script takes, and whether it names any inlined call: some of its builds don't."""
+    begin, text = time.monotonic(), os.path.join(bench.tmp, "names.perf-script")
+    with open(text, "w") as out:
+        p = subprocess.Popen(["perf", "script", "-i", data], stdout=out, stderr=subprocess.DEVNULL,
+                             start_new_session=True)
     try:
         p.wait(limit)
-        return f"{time.monotonic() - begin:.1f} s"
     except subprocess.TimeoutExpired:
         os.killpg(p.pid, signal.SIGKILL)  # and its addr2line
         p.wait()
         return f"over {limit} s"
+    took = time.monotonic() - begin
+    with open(text, errors="replace") as lines:
+        named = any("(inlined)" in line for line in lines)
+    return f"{took:.1f} s" if named else f"names none ({took:.1f} s)"
 
 
 def addresses(bench):
