@@ -100,6 +100,9 @@ __hidden void futex_note(struct tprof_thread *t, const struct wait_regs *regs)
 {
 	struct futex_waitv first = {};
 
+	/* without a timeout, which futex_wait has as its fifth argument */
+	if (!regs->arg[3] && t->wait_nr != NR_futex_wait)
+		t->wait_end = WAIT_WOKEN;
 	switch (t->wait_nr) {
 	case NR_futex: {
 		__u32 val = regs->arg[2];

@@ -109,7 +109,7 @@ static __always_inline __u64 block_note(struct tprof_thread *t, struct task_stru
 	t->wait_futex = 0;
 	t->wait_owner = 0;
 	t->woken_ns = 0;
-	t->wait_end = WAIT_TIMEOUT; /* unless somebody is seen to end it */
+	t->wait_end = WAIT_TIMEOUT; /* unless it has none, or somebody is seen to end it */
 	if (task->flags & PF_KTHREAD) {
 		t->wait_nr = TPROF_BLOCK_KERNEL;
 		return 0;
@@ -346,8 +346,8 @@ static __always_inline void waker_row(void *ctx, const struct tprof_thread *t, _
 	row_add(waker, TPROF_WAKE, stack_take(ctx, &id, STACK_USER), object, t->wait_shift, ns);
 }
 
-/* A signal marks the task before it wakes it; a timeout comes from an interrupt. To ask for signals is the
- * dearest part of a wake-up, and most come from who can send none to this thread. */
+/* A signal marks the task before it wakes it; a timeout comes from an interrupt. Most are woken by who can
+ * send no signal to this thread. */
 static __always_inline enum wait_end how_ended(struct task_struct *task, enum waker waker)
 {
 	if (waker == WAKER_FUTEX ||
@@ -381,7 +381,7 @@ static __always_inline bool queued_later(struct task_struct *task)
 SEC("?tp_btf/sched_waking")
 int BPF_PROG(waits_wake, struct task_struct *task)
 {
-	enum waker waker = WAKER_INTERRUPT;
+	enum waker waker = WAKER_TASK; /* unless it is asked: most futex waits have no timeout */
 	struct tprof_thread *t;
 	bool stacked;
 
@@ -394,7 +394,7 @@ int BPF_PROG(waits_wake, struct task_struct *task)
 	stacked = t->flags & TPROF_THREAD_STACKED;
 	if (stacked || queued_later(task))
 		t->woken_ns = bpf_ktime_get_ns();
-	if (stacked || t->wait_futex)
+	if (stacked || (t->wait_futex && t->wait_end == WAIT_TIMEOUT))
 		waker = who_wakes(ctx);
 	if (t->wait_futex)
 		t->wait_end = how_ended(task, waker);

@@ -25,7 +25,7 @@
 /* What of them tells in which system call a task is, copied: on old kernels there is no pointer. */
 struct wait_regs {
 	__s32 nr; /* < 0: in none */
-	__u64 sp, arg[3];
+	__u64 sp, arg[4];
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -35,6 +35,7 @@ struct wait_regs {
 #define REGS_ARG0 di
 #define REGS_ARG1 si
 #define REGS_ARG2 dx
+#define REGS_ARG3 r10
 #elif defined(__TARGET_ARCH_arm64)
 #define NR_futex  98
 #define REGS_NR	  syscallno
@@ -42,6 +43,7 @@ struct wait_regs {
 #define REGS_ARG0 orig_x0
 #define REGS_ARG1 regs[1]
 #define REGS_ARG2 regs[2]
+#define REGS_ARG3 regs[3]
 #endif
 #define NR_futex_waitv	 449 /* the same everywhere from 424 on */
 #define NR_futex_wake	 454
@@ -58,6 +60,7 @@ struct wait_regs {
 		(ret)->arg[0] = READ(regs, REGS_ARG0);  \
 		(ret)->arg[1] = READ(regs, REGS_ARG1);  \
 		(ret)->arg[2] = READ(regs, REGS_ARG2);  \
+		(ret)->arg[3] = READ(regs, REGS_ARG3);  \
 	})
 
 /* `task` is a BTF pointer to a task with user registers. */
