@@ -12,8 +12,13 @@ __noinline __u32 budget_ask(__u64 site, __u64 now)
 __noinline int budget_often(__u64 site, __u64 now)
 {
 	struct budget *all = budget_here();
+	struct site *s;
 
-	return all && site_rate(site_at(all, site), now) > OFTEN;
+	if (!all)
+		return false;
+	s = site_at(all, site);
+	site_count(s, now);
+	return site_rate(s) > OFTEN;
 }
 
 __hidden void budget_spend(__u64 begin)

@@ -13,7 +13,7 @@
  *
  * and its count and time are weighted by 2^shift. Which one is drawn by lot for each block of 2^shift
  * waits, before anything of their length can be known: each has the same chance, so the weighted sums
- * are unbiased, and counts are right to one block. `level` grows while more than the budget is spent,
+ * are unbiased, and counts are right to one block. n is looked at where a block or a period begins. `level` grows while more than the budget is spent,
  * and shrinks when there is room.
  */
 #define BUDGET_PERIOD_NS 16777216ULL
@@ -28,7 +28,7 @@ struct site {
 	__u32 period;
 	__u16 now, before; /* waits in this period and in the one before */
 	__u32 at, lot;	   /* waits of the present block so far; which one is taken */
-	__u32 shift;	   /* log2 of the block's size */
+	__u32 shift, last; /* the block's size: 1 << shift, which is last + 1 */
 };
 
 struct budget {
@@ -75,17 +75,24 @@ static __always_inline struct site *site_at(struct budget *budgets, __u64 site)
 	return &budgets->sites[bounded(index, SITES - 1)];
 }
 
-/* How often this site comes: the busier of this period and the last. */
-static __always_inline __u64 site_rate(struct site *s, __u64 now)
+/* One more wait here. Is it the first of a period? */
+static __always_inline bool site_count(struct site *s, __u64 now)
 {
 	__u32 period = now >> SITE_PERIOD;
+	bool turned = s->period != period;
 
-	if (s->period != period) {
+	if (turned) {
 		s->before = s->period + 1 == period ? s->now : 0;
 		s->now = 0;
 		s->period = period;
 	}
 	s->now += s->now != 0xffff;
+	return turned;
+}
+
+/* How often this site comes: the busier of this period and the last. */
+static __always_inline __u32 site_rate(const struct site *s)
+{
 	return s->now > s->before ? s->now : s->before;
 }
 
@@ -100,17 +107,23 @@ static __always_inline __u32 random_next(struct tprof_budget *b)
 	return x;
 }
 
-/* Does the lot fall on this wait? */
-static __always_inline bool site_draw(struct site *s, __u32 shift, struct tprof_budget *b)
+/* The block of waits that is complete, or that a new period finds, goes on as one of the size that is right now. */
+static __always_inline void site_block(struct site *s, struct tprof_budget *b)
 {
-	__u32 last = (1U << (shift & 31)) - 1;
+	__s32 shift = (__s32)log2_u32(site_rate(s)) + b->level;
+	__u32 last;
 
-	if (s->shift != shift || s->at > last) {
-		s->shift = shift;
-		s->at = 0;
-		s->lot = shift ? random_next(b) & last : 0;
-	}
-	return s->at++ == s->lot;
+	if (shift < 0)
+		shift = 0;
+	if (shift > SHIFT_MAX)
+		shift = SHIFT_MAX;
+	last = (1U << (shift & 31)) - 1;
+	if (s->shift == (__u32)shift && s->at <= last)
+		return;
+	s->shift = shift;
+	s->last = last;
+	s->at = 0;
+	s->lot = shift ? random_next(b) & last : 0;
 }
 
 /* budget_ask() without a call. */
@@ -119,22 +132,18 @@ static __always_inline __u32 budget_draw(__u64 site, __u64 now)
 	struct budget *all = budget_here();
 	struct tprof_budget *b = &all->b;
 	struct site *s;
-	__s32 shift;
 
 	if (!all)
 		return NOT_TAKEN;
 	budget_turn(b, now);
 	b->waits++;
 	s = site_at(all, site);
-	shift = (__s32)log2_u32(site_rate(s, now)) + b->level;
-	if (shift < 0)
-		shift = 0;
-	if (shift > SHIFT_MAX)
-		shift = SHIFT_MAX;
-	if (!site_draw(s, shift, b))
+	if (site_count(s, now) || s->at > s->last)
+		site_block(s, b);
+	if (s->at++ != s->lot)
 		return NOT_TAKEN;
 	b->taken++;
-	return shift;
+	return s->shift;
 }
 
 #endif
