@@ -13,8 +13,8 @@
  *
  * and its count and time are weighted by 2^shift. Which one is drawn by lot for each block of 2^shift
  * waits, before anything of their length can be known: each has the same chance, so the weighted sums
- * are unbiased, and counts are right to one block. n is looked at where a block or a period begins. `level` grows while more than the budget is spent,
- * and shrinks when there is room.
+ * are unbiased, and counts are right to one block. n is looked at where a block or a period begins.
+ * `level` grows while more than the budget is spent, and shrinks when there is room.
  */
 #define BUDGET_PERIOD_NS 16777216ULL
 #define BUDGET_NS	 (BUDGET_PERIOD_NS / 200)
@@ -107,7 +107,8 @@ static __always_inline __u32 random_next(struct tprof_budget *b)
 	return x;
 }
 
-/* The block of waits that is complete, or that a new period finds, goes on as one of the size that is right now. */
+/* Where a block is complete, or a period begins: a new block follows, or the present one goes on if its size
+ * is still right. */
 static __always_inline void site_block(struct site *s, struct tprof_budget *b)
 {
 	__s32 shift = (__s32)log2_u32(site_rate(s)) + b->level;
