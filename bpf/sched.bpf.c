@@ -348,14 +348,15 @@ static __always_inline void waker_row(void *ctx, const struct tprof_thread *t, _
 
 /* A signal marks the task before it wakes it; a timeout comes from an interrupt. Most are woken by who can
  * send no signal to this thread. */
-static __always_inline enum wait_end how_ended(struct task_struct *task, enum waker waker)
+static __always_inline enum wait_end how_ended(const struct tprof_thread *t,
+					       struct task_struct *task, enum waker waker)
 {
 	if (waker == WAKER_FUTEX ||
 	    (waker == WAKER_EXIT && task->tgid == (__s32)(bpf_get_current_pid_tgid() >> 32)))
 		return WAIT_WOKEN;
 	if (task_signalled(task))
 		return WAIT_SIGNAL;
-	return waker ? WAIT_WOKEN : WAIT_TIMEOUT;
+	return waker ? WAIT_WOKEN : t->wait_end; /* TIMEOUT only of what has one */
 }
 
 /* Of a sleep whose stack was taken: the waker's is to be had now only. */
@@ -397,7 +398,7 @@ int BPF_PROG(waits_wake, struct task_struct *task)
 	if (stacked || (t->wait_futex && t->wait_end == WAIT_TIMEOUT))
 		waker = who_wakes(ctx);
 	if (t->wait_futex)
-		t->wait_end = how_ended(task, waker);
+		t->wait_end = how_ended(t, task, waker);
 	if (stacked)
 		stacked_end(ctx, t, waker);
 	return 0;
