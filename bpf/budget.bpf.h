@@ -28,7 +28,7 @@ struct site {
 	__u32 period;
 	__u16 now, before; /* waits in this period and in the one before */
 	__u32 at, lot;	   /* waits of the present block so far; which one is taken */
-	__u32 shift, last; /* the block's size: 1 << shift, which is last + 1 */
+	__u32 shift;	   /* log2 of the block's size */
 };
 
 struct budget {
@@ -107,24 +107,26 @@ static __always_inline __u32 random_next(struct tprof_budget *b)
 	return x;
 }
 
+static __always_inline bool block_done(const struct site *s)
+{
+	return s->at >> (s->shift & 31);
+}
+
 /* Where a block is complete, or a period begins: a new block follows, or the present one goes on if its size
  * is still right. */
 static __always_inline void site_block(struct site *s, struct tprof_budget *b)
 {
 	__s32 shift = (__s32)log2_u32(site_rate(s)) + b->level;
-	__u32 last;
 
 	if (shift < 0)
 		shift = 0;
 	if (shift > SHIFT_MAX)
 		shift = SHIFT_MAX;
-	last = (1U << (shift & 31)) - 1;
-	if (s->shift == (__u32)shift && s->at <= last)
+	if (s->shift == (__u32)shift && !block_done(s))
 		return;
 	s->shift = shift;
-	s->last = last;
 	s->at = 0;
-	s->lot = shift ? random_next(b) & last : 0;
+	s->lot = shift ? random_next(b) & ((1U << (shift & 31)) - 1) : 0;
 }
 
 /* budget_ask() without a call. */
@@ -139,7 +141,7 @@ static __always_inline __u32 budget_draw(__u64 site, __u64 now)
 	budget_turn(b, now);
 	b->waits++;
 	s = site_at(all, site);
-	if (site_count(s, now) || s->at > s->last)
+	if (site_count(s, now) || block_done(s))
 		site_block(s, b);
 	if (s->at++ != s->lot)
 		return NOT_TAKEN;
