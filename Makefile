@@ -70,8 +70,11 @@ all: $(BUILD)/tprof
 # ── stamps: a changed compiler, flag or list of files rebuilds what depends on it ──────────────
 
 # $(call stamp,FILE,TEXT): FILE holds TEXT and is written only when TEXT changes, when this is read.
-stamp = $(if $(call differ,$(file <$(1)),$(2)),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
-differ = $(if $(findstring x$(1)x,x$(2)x),,differ)
+# Stripped, because GNU Make 4.3 may leave a long file's last newline in what it reads: it looks for it
+# from where its buffer was before that had to grow.
+stamp = $(call stamp_of,$(1),$(strip $(2)),$(strip $(file <$(1))))
+stamp_of = $(if $(call same,$(2),$(3)),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+same = $(and $(findstring $(1),$(2)),$(findstring $(2),$(1)))
 
 $(call stamp,$(BUILD)/.user-flags,$(CC) $(CFLAGS) $(SANFLAGS) $(WARNINGS) $(HARDENING) $(HARDENED_LINK) $(LDFLAGS) $(VERSION))
 $(call stamp,$(BUILD)/.bpf-flags,$(CLANG) $(BPF_CFLAGS))
