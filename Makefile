@@ -44,7 +44,7 @@ REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
 LIBS     := libbpf libelf libdw liblzma sqlite3 zlib libprotobuf-c libcap
 # Evaluated late, so that `make deps` runs on a machine without pkg-config.
 PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS))
-PKG_LIBS   = $(patsubst -lbpf,$(LINK_BPF),$(shell pkg-config --libs $(LIBS))) -liberty -lpthread -lm
+PKG_LIBS   = $(patsubst -lbpf,$(LINK_BPF),$(shell pkg-config --libs $(LIBS))) -ldeflate -liberty -lpthread -lm
 LINK_BPF  := $(if $(filter 1,$(STATIC_LIBBPF)),-l:libbpf.a,-lbpf)
 USER_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DTPROF_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) $(SANFLAGS) \
 	$(HARDENING) $(REPRODUCIBLE) -Iuser -Ibpf -I$(BUILD) $(PKG_CFLAGS)
@@ -291,7 +291,7 @@ fuzz: fuzz-build
 
 # a|b: the first that the distribution has; a?: left out where there is none. README says why each.
 PKGS_BUILD := gcc libc6-dev make clang llvm bpftool|linux-tools-generic pkg-config|pkgconf libbpf-dev \
-	libelf-dev libdw-dev liblzma-dev libsqlite3-dev zlib1g-dev libiberty-dev \
+	libelf-dev libdw-dev liblzma-dev libsqlite3-dev zlib1g-dev libdeflate-dev libiberty-dev \
 	libprotobuf-c-dev protobuf-c-compiler libcap-dev libseccomp-dev
 PKGS_TEST  := g++ libcmocka-dev bats libclang-rt-dev? sqlite3 jq python3 procps iproute2 util-linux \
 	libcap2-bin strace binutils xz-utils file man-db gdb tmux zsh nodejs chromium? redis-server default-jdk-headless debootstrap golang-go rustc debuginfod lintian

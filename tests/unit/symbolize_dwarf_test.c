@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,4 +141,81 @@ TEST(dwarf__an_address_of_nobody_is_not_told)
 	EXPECT(dwarf_lookup(fd, fd, q, 2, true, tell, text) < 0);
 	close(fd);
 	scratch_remove();
+}
+
+static const char inlining[] =
+	"static volatile int sink;\n"
+	"static inline __attribute__((always_inline)) void in(int x) { sink = x; " MARK(
+		"mark") " }\n"
+			"void outer(int x) { in(x); }\n";
+
+/* Where the section begins in lib.so: with its Elf64_Chdr. */
+static off_t section_at(const char *wanted)
+{
+	int fd = open(scratch_path("lib.so"), O_RDONLY);
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	size_t strings;
+	off_t at = -1;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	EXPECT_EQ(elf_getshdrstrndx(elf, &strings), 0);
+	while (at < 0 && (section = elf_nextscn(elf, section)) != NULL) {
+		EXPECT(gelf_getshdr(section, &header) != NULL);
+		if (strcmp(elf_strptr(elf, strings, header.sh_name), wanted) == 0)
+			at = (off_t)header.sh_offset;
+	}
+	EXPECT(at > 0);
+	EXPECT(header.sh_flags & SHF_COMPRESSED);
+	elf_end(elf);
+	close(fd);
+	return at;
+}
+
+static void overwrite(off_t at, const void *bytes, size_t n)
+{
+	int fd = open(scratch_path("lib.so"), O_WRONLY);
+
+	EXPECT_EQ(pwrite(fd, bytes, n, at), (ssize_t)n);
+	close(fd);
+}
+
+TEST(dwarf__compressed_sections)
+{
+	build("cc -x c -O1 -gz=zlib", inlining);
+	EXPECT(section_at(".debug_info") > 0);
+	EXPECT_STR(looked_up("mark", true), "in*@a.cc:2 outer@a.cc:3");
+	scratch_remove();
+}
+
+/* No names then, and no more memory than what the section could hold. */
+TEST(dwarf__compressed_sections_that_lie)
+{
+	static const uint64_t sizes[] = { 0, 1, 1ull << 20, 1ull << 40, UINT64_MAX };
+	static const uint8_t noise[] = { 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a };
+	static const uint32_t method = 77;
+	struct query q[] = { { .addr = 1 } };
+	char text[1024] = "";
+	off_t at;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) + 2; i++) {
+		int fd;
+
+		build("cc -x c -O1 -gz=zlib", inlining);
+		at = section_at(".debug_info");
+		if (i < sizeof(sizes) / sizeof(sizes[0]))
+			overwrite(at + (off_t)offsetof(Elf64_Chdr, ch_size), &sizes[i], 8);
+		else if (i == sizeof(sizes) / sizeof(sizes[0]))
+			overwrite(at + (off_t)sizeof(Elf64_Chdr) + 8, noise, sizeof(noise));
+		else
+			overwrite(at, &method, sizeof(method));
+		fd = open(scratch_path("lib.so"), O_RDONLY);
+		q[0].addr = nm("lib.so", "mark");
+		(void)dwarf_lookup(fd, -1, q, 1, true, tell, text);
+		EXPECT_STR(text, "");
+		close(fd);
+		scratch_remove();
+	}
 }

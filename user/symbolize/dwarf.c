@@ -3,7 +3,6 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <gelf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map64.h"
+#include "symbolize/dwarf_file.h"
 
 #define MAX_DEPTH 256	     /* of nested entries */
 #define MAX_SCOPE 2000	     /* bytes of a name's scopes */
@@ -309,65 +309,17 @@ static void walk_units(struct walk *w)
 	}
 }
 
-/* libdw inflates every debug section that it knows when it opens a file; these are never asked for. */
-static bool is_unused(const char *name, bool lines)
-{
-	static const char *const unused[] = { ".debug_loc",	 ".debug_loclists",
-					      ".debug_frame",	 ".debug_macro",
-					      ".debug_macinfo",	 ".debug_pubnames",
-					      ".debug_pubtypes", ".debug_aranges" };
-
-	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
-		if (strcmp(name, unused[i]) == 0)
-			return true;
-	return !lines && strcmp(name, ".debug_line") == 0;
-}
-
-/* In memory only: libdw passes over sections that have nothing in the file. */
-static void hide_unused(Elf *elf, bool lines)
-{
-	Elf_Scn *section = NULL;
-	size_t strings;
-
-	if (elf_getshdrstrndx(elf, &strings) != 0)
-		return;
-	while ((section = elf_nextscn(elf, section)) != NULL) {
-		GElf_Shdr header;
-		const char *name;
-
-		if (gelf_getshdr(section, &header) == NULL)
-			continue;
-		name = elf_strptr(elf, strings, header.sh_name);
-		if (name == NULL || !is_unused(name, lines))
-			continue;
-		header.sh_type = SHT_NOBITS;
-		gelf_update_shdr(section, &header);
-	}
-}
-
-static Dwarf *open_dwarf(int fd, bool lines, Elf **ret_elf)
-{
-	elf_version(EV_CURRENT);
-	*ret_elf = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, NULL);
-	if (*ret_elf == NULL)
-		return NULL;
-	hide_unused(*ret_elf, lines);
-	return dwarf_begin_elf(*ret_elf, DWARF_C_READ, NULL);
-}
-
 int dwarf_lookup(int fd, int alt_fd, const struct query *q, size_t n, bool lines,
 		 dwarf_lines_fn tell, void *ctx)
 {
 	struct walk w = { .q = q, .n = n, .lines = lines, .tell = tell, .ctx = ctx };
-	Elf *elf = NULL, *alt_elf = NULL;
-	Dwarf *alt = NULL;
+	struct dwarf_file file, alt = { 0 };
 	int err = -ENOENT;
 
-	w.dw = open_dwarf(fd, lines, &elf);
-	if (w.dw != NULL && alt_fd >= 0)
-		alt = open_dwarf(alt_fd, lines, &alt_elf);
-	if (alt != NULL)
-		dwarf_setalt(w.dw, alt);
+	if (dwarf_file_open(&file, fd, lines) && alt_fd >= 0 &&
+	    dwarf_file_open(&alt, alt_fd, lines))
+		dwarf_setalt(file.dw, alt.dw);
+	w.dw = file.dw;
 	w.spots = calloc(n + 1, sizeof(*w.spots));
 	if (w.dw != NULL)
 		err = w.spots != NULL ? 0 : -ENOMEM;
@@ -376,9 +328,7 @@ int dwarf_lookup(int fd, int alt_fd, const struct query *q, size_t n, bool lines
 	free(w.spots);
 	map64_release(&w.qualified);
 	arena_release(&w.names);
-	dwarf_end(w.dw);
-	dwarf_end(alt);
-	elf_end(elf);
-	elf_end(alt_elf);
+	dwarf_file_close(&file);
+	dwarf_file_close(&alt);
 	return err;
 }
