@@ -74,13 +74,12 @@ static __always_inline bool task_compat(struct task_struct *task)
 #endif
 
 /* Has it a signal to take? By what is pending and not by TIF_SIGPENDING, whose number is each machine's
- * and was changed on x86 in 6.18 (generic TIF bits). */
-static __always_inline bool task_signalled(struct task_struct *task)
+ * and was changed on x86 in 6.18 (generic TIF bits). `shared` is task->signal, which the caller follows
+ * where he does so once. */
+static __always_inline bool task_signalled(struct task_struct *task, struct signal_struct *shared)
 {
-	/* Followed, not read: two calls of a helper would be most of a wake-up. */
-	__u64 shared = task->signal->shared_pending.signal.sig[0];
-
-	return (task->pending.signal.sig[0] | shared) & ~task->blocked.sig[0];
+	return (task->pending.signal.sig[0] | shared->shared_pending.signal.sig[0]) &
+	       ~task->blocked.sig[0];
 }
 
 #endif

@@ -166,23 +166,32 @@ static __always_inline struct tprof_lock_bucket *lock_bucket(const struct tprof_
 	return bpf_map_lookup_elem(&locks, &index);
 }
 
-/* The way of the lock that the thread in this slot waits for, which has none yet; or TPROF_LOCK_WAYS. */
-__noinline __u32 lock_new(__u32 slot)
+/* Is this way of its bucket the lock that the thread in this slot waits for? It is made so if it is free; another
+ * CPU may have been faster. */
+__noinline int lock_new_in(__u32 slot, __u32 way)
 {
 	struct tprof_thread *t = thread_in(slot);
 	struct tprof_lock_key key = {};
 	struct tprof_lock_bucket *b;
-	__u32 way;
+	struct tprof_lock *lock;
 
 	if (!t)
-		return TPROF_LOCK_WAYS;
+		return false;
 	lock_key(t, &key);
 	b = lock_bucket(&key);
 	if (!b)
-		return TPROF_LOCK_WAYS;
+		return false;
+	lock = &b->lock[bounded(way, TPROF_LOCK_WAYS - 1)];
+	return lock_is(lock, &key) || lock_claim(lock, &key);
+}
+
+/* The way of the lock that the thread in this slot waits for, which has none yet; or TPROF_LOCK_WAYS. */
+__noinline __u32 lock_new(__u32 slot)
+{
+	__u32 way;
+
 	for (way = 0; way < TPROF_LOCK_WAYS; way++)
-		/* another CPU may have been faster */
-		if (lock_is(&b->lock[way], &key) || lock_claim(&b->lock[way], &key))
+		if (lock_new_in(slot, way))
 			break;
 	return way;
 }

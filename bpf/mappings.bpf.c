@@ -8,7 +8,8 @@
  *	                        │
  *	mappings    … [ a │ b │ c │ d ] …      slices of one array
  */
-#define MAX_STEPS 17 /* of the binary search: slices have at most 65,536 mappings */
+#define MAX_STEPS 20 /* of the binary search: slices have at most 65,536 mappings, which is 17 */
+#define STEPS	  4  /* at once: the verifier walks each of these and each call, not each of all */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -25,16 +26,24 @@ struct {
 	__type(value, struct tprof_mapping);
 } mappings SEC(".maps");
 
-static __noinline long process_event(const struct task_id *id)
+/* A global function, looked at once by the verifier: it takes numbers only. */
+__noinline int process_event(__u32 tgid, __u32 tid, __u32 process)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_id id = { .tgid = tgid, .tid = tid, .process = process };
 	struct tprof_process_event event = {};
 
-	event_head(&event.head, TPROF_EVENT_PROCESS, id);
+	event_head(&event.head, TPROF_EVENT_PROCESS, &id);
 	event.start = BPF_CORE_READ(task, group_leader, start_time);
 	event.parent_tgid = task_tgid(BPF_CORE_READ(task, real_parent));
 	BPF_CORE_READ_STR_INTO(&event.comm, task, group_leader, comm);
 	return event_send(&event, sizeof(event), true);
+}
+
+/* Tells user space about the current process; 0 or not. */
+static __always_inline int process_tell(const struct task_id *id)
+{
+	return process_event(id->tgid, id->tid, id->process);
 }
 
 /* The event is sent once per incarnation: the entry that remembers it has no mappings. If it cannot
@@ -43,7 +52,7 @@ static __always_inline void process_new(const struct task_id *id)
 {
 	struct tprof_process fresh = { .process = id->process };
 
-	if (process_event(id))
+	if (process_tell(id))
 		return;
 	if (bpf_map_update_elem(&processes, &id->tgid, &fresh, BPF_ANY))
 		loss_add(TPROF_LOSS_PROCESSES);
@@ -81,7 +90,7 @@ static __always_inline bool inherited(struct tprof_process *process, const struc
 	__u32 tgid = process->parent;
 	struct tprof_process *from = bpf_map_lookup_elem(&processes, &tgid);
 
-	if (process->reported != process->generation && !process_event(id))
+	if (process->reported != process->generation && !process_tell(id))
 		process->reported = process->generation;
 	return from && from->generation == process->generation && from->first == process->first &&
 	       from->count == process->count;
@@ -93,26 +102,33 @@ static __always_inline __u64 space_of(const struct task_id *id, __u64 generation
 	return hash_mix(hash_mix(id->process, id->tgid), generation);
 }
 
-__hidden void mapping_process(const struct task_id *id, struct unwind_scratch *w)
+__noinline int mapping_process(__u32 slot)
 {
-	struct tprof_process *process = bpf_map_lookup_elem(&processes, &id->tgid);
+	struct unwind_scratch *w = walk_get(slot);
+	struct tprof_process *process;
+	const struct task_id *id;
 
+	if (!w)
+		return 0;
+	id = &w->id;
+	process = bpf_map_lookup_elem(&processes, &id->tgid);
 	w->map_count = w->map_first = 0;
 	w->space = space_of(id, 0);
 	w->mapping = (struct tprof_mapping){};
 	if (!process || (process->process && process->process != id->process)) {
 		process_new(id);
-		return;
+		return 0;
 	}
 	if (!process->process) {
 		process->process = id->process;
-		process_event(id);
+		process_tell(id);
 	}
 	if (process->parent && !inherited(process, id))
-		return;
+		return 0;
 	w->map_first = process->first;
 	w->map_count = process->count;
 	w->space = space_of(id, process->generation | (__u64)process->parent << 32);
+	return 0;
 }
 
 __hidden void mapping_unknown(const struct task_id *id, __u64 pc)
@@ -128,39 +144,55 @@ __hidden void mapping_unknown(const struct task_id *id, __u64 pc)
 		process->reported = process->generation;
 }
 
+/* Some steps of the search in [w->low, w->high); whether there are more to take. Which half it is in is no
+ * branch: the verifier would walk both. */
+__noinline int mapping_narrow(__u32 slot, __u64 pc)
+{
+	struct unwind_scratch *w = walk_get(slot);
+	__u32 low, high;
+
+	if (!w)
+		return 0;
+	low = w->low;
+	high = w->high;
+	for (int i = 0; i < STEPS; i++) {
+		__u32 middle = low + (high - low) / 2, right;
+		const struct tprof_mapping *m = bpf_map_lookup_elem(&mappings, &middle);
+
+		if (low >= high || !m)
+			break;
+		right = (__s64)(m->start - pc - 1) >> 63; /* all bits or none */
+		barrier_var(right);
+		low = ((middle + 1) & right) | (low & ~right);
+		high = (high & right) | (middle & ~right);
+	}
+	w->low = low;
+	w->high = high;
+	return low < high;
+}
+
 /* A global function, so that its paths do not multiply those of the callers; it can only return a
  * number, hence w->mapping. */
 __noinline int mapping_find(__u32 slot, __u64 pc)
 {
 	struct unwind_scratch *w = walk_get(slot);
 	const struct tprof_mapping *m;
-	__u32 low, high;
+	__u32 index;
 
 	if (!w)
 		return 0;
 	if (pc >= w->mapping.start && pc < w->mapping.end)
 		return 1;
-	low = w->map_first;
-	high = low + w->map_count;
-	/* The last one with start <= pc will be at low - 1. Which half it is in is no branch: the verifier
-	 * would walk both. */
-	for (int i = 0; i < MAX_STEPS; i++) {
-		__u32 middle = low + (high - low) / 2, right;
-
-		if (low >= high)
+	w->low = w->map_first;
+	w->high = w->map_first + w->map_count;
+	/* The last one with start <= pc will be at low - 1. */
+	for (int i = 0; i < MAX_STEPS / STEPS; i++)
+		if (!mapping_narrow(slot, pc))
 			break;
-		m = bpf_map_lookup_elem(&mappings, &middle);
-		if (!m)
-			return 0;
-		right = (__s64)(m->start - pc - 1) >> 63; /* all bits or none */
-		barrier_var(right);
-		low = ((middle + 1) & right) | (low & ~right);
-		high = (high & right) | (middle & ~right);
-	}
-	if (low == w->map_first)
+	if (w->low == w->map_first)
 		return 0;
-	low--;
-	m = bpf_map_lookup_elem(&mappings, &low);
+	index = w->low - 1;
+	m = bpf_map_lookup_elem(&mappings, &index);
 	if (!m || pc < m->start || pc >= m->end)
 		return 0;
 	w->mapping = *m;

@@ -75,25 +75,6 @@ static __always_inline __u64 queued_ns(const struct tprof_thread *t, struct task
 	return task_run_delay(task) - t->run_delay + (since && rq_ns > since ? rq_ns - since : 0);
 }
 
-/* ── rows ───────────────────────────────────────────────────────────────────────────────────── */
-
-static __always_inline void row_add(struct tprof_thread *t, __u32 kind, __u64 stack, __u64 object,
-				    __u32 shift, __u64 ns)
-{
-	struct tprof_count_key key = {
-		.stack = stack,
-		.object = object,
-		.start = t->start_ns,
-		.tgid = t->tgid,
-		.tid = t->tid,
-		.kind = kind,
-		.process = t->process,
-	};
-
-	t->noted = true;
-	count_add(&key, 1ULL << (shift & 31), ns << (shift & 31));
-}
-
 /* ── what it sleeps in ──────────────────────────────────────────────────────────────────────── */
 
 #define TASK_INTERRUPTIBLE  1U
@@ -131,10 +112,9 @@ __hidden void block_begin(struct tprof_thread *t, struct task_struct *task, __u3
 	block_note(t, task, state);
 }
 
-static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct task_struct *task,
-				      __u64 site, __u64 now)
+static __always_inline void stack_for(struct tprof_thread *t, struct task_struct *task, __u64 site,
+				      __u64 now)
 {
-	struct task_id id;
 	__u64 begin;
 	__u32 shift;
 
@@ -145,9 +125,7 @@ static __always_inline void stack_for(void *ctx, struct tprof_thread *t, struct 
 		return;
 	begin = bpf_ktime_get_ns(); /* now is a little older */
 	t->wait_shift = shift;
-	thread_id(t, &id);
-	id.flags = task->flags;
-	t->wait_stack = stack_take(ctx, &id, STACK_USER);
+	t->wait_stack = thread_stack(t->slot, task->flags);
 	t->flags |= TPROF_THREAD_STACKED;
 	budget_spend(begin);
 }
@@ -185,9 +163,9 @@ static __always_inline void block_sum(struct tprof_thread *t, __u64 ns)
 
 static __always_inline void block_rows(struct tprof_thread *t, __u64 ns)
 {
-	row_add(t, TPROF_OFFCPU, t->wait_stack, (__u32)t->wait_nr, t->wait_shift, ns);
+	row_add(t->slot, ROW(TPROF_OFFCPU, t->wait_shift), t->wait_stack, (__u32)t->wait_nr, ns);
 	if (t->wait_futex)
-		row_add(t, TPROF_LOCK, t->wait_stack, t->wait_futex, t->wait_shift, ns);
+		row_add(t->slot, ROW(TPROF_LOCK, t->wait_shift), t->wait_stack, t->wait_futex, ns);
 }
 
 static __always_inline void block_add(struct tprof_thread *t, __u64 ns)
@@ -239,7 +217,7 @@ static __always_inline void cpu_add(struct tprof_thread *t, struct task_struct *
 		t->runq_ns += ns - own;
 }
 
-static __always_inline void switch_out(void *ctx, struct tprof_thread *t, struct task_struct *task,
+static __always_inline void switch_out(struct tprof_thread *t, struct task_struct *task,
 				       bool preempted, __u64 now)
 {
 	__u32 state = task_state_direct(task);
@@ -270,7 +248,7 @@ static __always_inline void switch_out(void *ctx, struct tprof_thread *t, struct
 		t->wait_end = WAIT_WOKEN;
 		t->woken_ns = now;
 	}
-	stack_for(ctx, t, task, site, now);
+	stack_for(t, task, site, now);
 }
 
 /* ── waking up ──────────────────────────────────────────────────────────────────────────────── */
@@ -332,40 +310,39 @@ static __always_inline enum waker who_wakes(void *ctx)
 }
 
 /* The wake-up's side of a wait whose stack was taken: the waker, if a target's thread woke. */
-static __always_inline void waker_row(void *ctx, const struct tprof_thread *t, __u64 ns)
+static __always_inline void waker_row(const struct tprof_thread *t, __u64 ns)
 {
 	struct tprof_thread *waker = thread_find((__u32)bpf_get_current_pid_tgid());
 	__u64 object = t->wait_futex;
-	struct task_id id;
 
 	if (!waker)
 		return;
 	if (object && waker->tgid != t->tgid)
 		object |= TPROF_OBJECT_FOREIGN;
-	thread_id(waker, &id);
-	row_add(waker, TPROF_WAKE, stack_take(ctx, &id, STACK_USER), object, t->wait_shift, ns);
+	row_add(waker->slot, ROW(TPROF_WAKE, t->wait_shift), thread_stack(waker->slot, 0), object, ns);
 }
 
 /* A signal marks the task before it wakes it; a timeout comes from an interrupt. Most are woken by who can
  * send no signal to this thread. */
 static __always_inline enum wait_end how_ended(const struct tprof_thread *t,
-					       struct task_struct *task, enum waker waker)
+					       struct task_struct *task,
+					       struct signal_struct *shared, enum waker waker)
 {
 	if (waker == WAKER_FUTEX ||
 	    (waker == WAKER_EXIT && task->tgid == (__s32)(bpf_get_current_pid_tgid() >> 32)))
 		return WAIT_WOKEN;
-	if (task_signalled(task))
+	if (task_signalled(task, shared))
 		return WAIT_SIGNAL;
 	return waker ? WAIT_WOKEN : t->wait_end; /* TIMEOUT only of what has one */
 }
 
 /* Of a sleep whose stack was taken: the waker's is to be had now only. */
-static __always_inline void stacked_end(void *ctx, struct tprof_thread *t, enum waker waker)
+static __always_inline void stacked_end(struct tprof_thread *t, enum waker waker)
 {
 	__u64 now = t->woken_ns;
 
 	if (waker)
-		waker_row(ctx, t, now > t->since_ns ? now - t->since_ns : 0);
+		waker_row(t, now > t->since_ns ? now - t->since_ns : 0);
 	budget_spend(now);
 }
 
@@ -383,6 +360,7 @@ SEC("?tp_btf/sched_waking")
 int BPF_PROG(waits_wake, struct task_struct *task)
 {
 	enum waker waker = WAKER_TASK; /* unless it is asked: most futex waits have no timeout */
+	struct signal_struct *shared = task->signal; /* first of all, as in waits_switch() */
 	struct tprof_thread *t;
 	bool stacked;
 
@@ -398,9 +376,9 @@ int BPF_PROG(waits_wake, struct task_struct *task)
 	if (stacked || (t->wait_futex && t->wait_end == WAIT_TIMEOUT))
 		waker = who_wakes(ctx);
 	if (t->wait_futex)
-		t->wait_end = how_ended(t, task, waker);
+		t->wait_end = how_ended(t, task, shared, waker);
 	if (stacked)
-		stacked_end(ctx, t, waker);
+		stacked_end(t, waker);
 	return 0;
 }
 
@@ -432,7 +410,7 @@ static __always_inline void switch_in(struct tprof_thread *t, struct task_struct
 	if (!(t->flags & TPROF_THREAD_STACKED))
 		return;
 	t->flags &= ~TPROF_THREAD_STACKED;
-	row_add(t, TPROF_RUNQ, t->wait_stack, 0, t->wait_shift, ns - slept);
+	row_add(t->slot, ROW(TPROF_RUNQ, t->wait_shift), t->wait_stack, 0, ns - slept);
 }
 
 SEC("?tp_btf/sched_switch")
@@ -448,7 +426,7 @@ int BPF_PROG(waits_switch, bool preempted, struct task_struct *prev, struct task
 	t = prev->pid ? thread_get(prev, TPROF_THREAD_RUNNING) : NULL;
 	if (t) {
 		now = clock_switch(rq_ns);
-		switch_out(ctx, t, prev, preempted, now);
+		switch_out(t, prev, preempted, now);
 	}
 	t = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
 	if (t) {

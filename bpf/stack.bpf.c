@@ -184,10 +184,22 @@ static __always_inline void seen_add(struct seen_set *set, __u64 id)
 	set->id[0] = id;
 }
 
-/* A free slot of this CPU. Interrupting programs end before the interrupted goes on, so looking and
- * marking need not be one atomic operation. */
-static __always_inline __u32 walk_claim(struct walk_busy *busy)
+static __always_inline struct walk_busy *walks_here(void)
 {
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&walks_busy, &zero);
+}
+
+/* A free slot of this CPU, or WALK_SLOTS. Interrupting programs end before the interrupted goes on, so
+ * looking and marking need not be one atomic operation. A global function: the verifier walks what follows
+ * once, and not for each slot. */
+__noinline __u32 walk_claim(void)
+{
+	struct walk_busy *busy = walks_here();
+
+	if (!busy)
+		return WALK_SLOTS;
 	for (__u32 i = 0; i < WALK_SLOTS; i++) {
 		if (!*(volatile __u32 *)&busy->slot[i]) {
 			*(volatile __u32 *)&busy->slot[i] = 1;
@@ -217,10 +229,7 @@ __noinline int walk_begin(__u32 slot)
 	if (!mm || !BPF_CORE_READ(mm, start_code))
 		return false;
 	w->end = TPROF_END_MEMORY;
-	if (bpf_probe_read_kernel(&w->regs, sizeof(w->regs), current_user_regs()))
-		return false;
-	mapping_process(&w->id, w);
-	return true;
+	return !bpf_probe_read_kernel(&w->regs, sizeof(w->regs), current_user_regs());
 }
 
 __noinline int walk_unknown(__u32 slot)
@@ -316,6 +325,7 @@ static __always_inline __u64 take(void *ctx, const struct task_id *id, __u32 fla
 	w->end = TPROF_END_ROOT;
 	if ((flags & STACK_USER) && !(id->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)) &&
 	    walk_begin(slot)) {
+		mapping_process(slot);
 		unwind_user(slot);
 		if (w->unknown_pc)
 			walk_unknown(slot);
@@ -327,20 +337,28 @@ static __always_inline __u64 take(void *ctx, const struct task_id *id, __u32 fla
 	return w->event.stack;
 }
 
-__hidden __u64 stack_take(void *ctx, const struct task_id *id, __u32 flags)
+static __always_inline __u64 take_in_slot(void *ctx, const struct task_id *id, __u32 flags)
 {
-	__u32 zero = 0, slot;
-	struct walk_busy *busy = bpf_map_lookup_elem(&walks_busy, &zero);
+	struct walk_busy *busy = walks_here();
+	__u32 slot = walk_claim();
 	__u64 stack;
 
-	if (!busy)
-		return 0;
-	slot = walk_claim(busy);
-	if (slot >= WALK_SLOTS) {
+	if (!busy || slot >= WALK_SLOTS) {
 		loss_add(TPROF_LOSS_NESTED);
 		return 0;
 	}
 	stack = take(ctx, id, flags, slot);
-	*(volatile __u32 *)&busy->slot[slot] = 0;
+	*(volatile __u32 *)&busy->slot[slot & (WALK_SLOTS - 1)] = 0;
 	return stack;
+}
+
+__hidden __u64 stack_take(void *ctx, const struct task_id *id, __u32 flags)
+{
+	return take_in_slot(ctx, id, flags);
+}
+
+/* A function of its own: a flag that is an argument is a number like any other to the verifier. */
+__hidden __u64 stack_take_user(const struct task_id *id)
+{
+	return take_in_slot(NULL, id, STACK_USER);
 }

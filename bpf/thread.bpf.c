@@ -46,6 +46,35 @@ __noinline int thread_note(__u32 kernel_tid)
 	return 0;
 }
 
+__noinline __u64 thread_stack(__u32 slot, __u32 task_flags)
+{
+	struct tprof_thread *t = thread_in(slot);
+	struct task_id id;
+
+	if (!t)
+		return 0;
+	thread_id(t, &id);
+	id.flags = task_flags;
+	return stack_take_user(&id);
+}
+
+__noinline int row_add(__u32 slot, __u32 row, __u64 stack, __u64 object, __u64 ns)
+{
+	struct tprof_thread *t = thread_in(slot);
+	struct tprof_count_key key = { .stack = stack, .object = object, .kind = row & 0xff };
+	__u32 shift = row >> 8 & 31;
+
+	if (!t)
+		return 0;
+	key.start = t->start_ns;
+	key.tgid = t->tgid;
+	key.tid = t->tid;
+	key.process = t->process;
+	t->noted = true;
+	count_add(&key, 1ULL << shift, ns << shift);
+	return 0;
+}
+
 /* ── making room ────────────────────────────────────────────────────────────────────────────── */
 
 #define EACH_BYTE(b) ((b)*0x0101010101010101ULL)
@@ -162,6 +191,16 @@ __noinline __u32 slot_take(__u32 kernel_tid)
 	return NO_THREAD;
 }
 
+/* A function of its own: it is 50 stores, which the verifier would walk on each path. */
+__noinline int slot_clear(__u32 slot)
+{
+	struct tprof_thread *t = thread_in(slot);
+
+	if (t)
+		__builtin_memset(t, 0, sizeof(*t));
+	return 0;
+}
+
 /*
  * From here on thread_slot() finds it. Two hooks, or a hook and the look at all tasks, may come to
  * the same task at once: who sees that there are two records withdraws his own, and gets false.
@@ -224,7 +263,7 @@ record_take(struct task_struct *task, const struct task_id *id, __u32 state, __u
 
 	if (!t)
 		return NULL;
-	__builtin_memset(t, 0, sizeof(*t));
+	slot_clear(slot);
 	t->slot = slot;
 	t->since_ns = since;
 	t->kernel_tid = task->pid;
@@ -282,28 +321,21 @@ static __always_inline bool new_id(struct task_struct *task, __u64 clone_flags,
 }
 
 /* Who made it. Returns the stack's id, 0 = was not taken. */
-static __always_inline __u64 creator_stack(void *ctx, struct tprof_thread *creator,
-					   __u64 clone_flags, __u64 now)
+static __always_inline __u64 creator_stack(struct tprof_thread *creator, __u64 clone_flags,
+					   __u64 now)
 {
 	__u32 shift = budget_ask(((__u64)creator->kernel_tid << 32) | 1, now);
-	struct tprof_count_key key = { .kind = TPROF_SPAWN };
-	struct task_id id;
-	__u64 begin;
+	__u64 begin, stack;
 
 	if (shift >= NOT_TAKEN)
 		return 0;
 	begin = bpf_ktime_get_ns(); /* now is a little older */
-	thread_id(creator, &id);
-	key.stack = stack_take(ctx, &id, STACK_USER);
-	key.tgid = creator->tgid;
-	key.tid = creator->tid;
-	key.start = creator->start_ns;
-	key.process = creator->process;
+	stack = thread_stack(creator->slot, 0);
 	creator->noted = true;
 	if (clone_flags & CLONE_THREAD)
-		count_add(&key, 1ULL << (shift & 31), 1ULL << (shift & 31));
+		row_add(creator->slot, ROW(TPROF_SPAWN, shift), stack, 0, 1);
 	budget_spend(begin);
-	return key.stack;
+	return stack;
 }
 
 static __always_inline void rest_created(__u32 tgid, __u64 clone_flags)
@@ -325,7 +357,7 @@ int BPF_PROG(thread_new, struct task_struct *task, __u64 clone_flags)
 	if (waits_stopped || !new_id(task, clone_flags, creator, &id))
 		return 0;
 	now = task->start_time; /* a moment ago, and read already */
-	stack = creator ? creator_stack(ctx, creator, clone_flags, now) : 0;
+	stack = creator ? creator_stack(creator, clone_flags, now) : 0;
 	t = record_take(task, &id, TPROF_THREAD_RUNNABLE, now);
 	if (!t) {
 		rest_created(id.tgid, clone_flags);
@@ -447,20 +479,27 @@ int BPF_PROG(thread_exec, struct task_struct *task, pid_t old_pid)
 
 /* ── those that are there already ───────────────────────────────────────────────────────────── */
 
+/* A global function: what it returns is any number to the verifier, which else would walk all that
+ * follows for each of the three. */
+__noinline int look_state(__u32 running, __u32 blocked)
+{
+	if (running)
+		return TPROF_THREAD_RUNNING;
+	return blocked ? TPROF_THREAD_BLOCKED : TPROF_THREAD_RUNNABLE;
+}
+
 /* Run once, right after the hooks are attached: threads that sleep all the time have a record too. A
  * thread that no hook has seen is in the state that it was in at the start. */
 SEC("?iter/task")
 int threads_look(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	__u32 state = TPROF_THREAD_BLOCKED;
+	bool running, blocked;
 
 	if (!task)
 		return 0;
-	if (BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu)) /* of no stable size */
-		state = TPROF_THREAD_RUNNING;
-	else if (!task_state(task))
-		state = TPROF_THREAD_RUNNABLE;
-	thread_get(task, state);
+	running = BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu); /* of no stable size */
+	blocked = task_state(task);
+	thread_get(task, look_state(running, blocked));
 	return 0;
 }

@@ -51,6 +51,8 @@ __u32 task_tgid(struct task_struct *task);
 #define STACK_USER   1U
 #define STACK_KERNEL 2U
 __u64 stack_take(void *ctx, const struct task_id *id, __u32 flags);
+/* The same with STACK_USER. */
+__u64 stack_take_user(const struct task_id *id);
 
 /* Adds to the active one of the two buffers of counts. The key must have been zeroed as a whole. */
 void count_add(const struct tprof_count_key *key, __u64 count, __u64 value);
@@ -84,6 +86,7 @@ struct unwind_scratch {
 	struct pt_regs regs;
 	/* in: the slice of `mappings`, by mapping_process() */
 	__u32 map_first, map_count;
+	__u32 low, high; /* where in it a pc is sought still */
 	struct tprof_mapping mapping; /* that held the frame before: looked at first */
 	__u64 space;		      /* identity of that slice, over processes and refreshes */
 	__u64 node, words[32], word;  /* of the kernel's tree of mappings */
@@ -123,7 +126,7 @@ static __always_inline __u64 hash_mix(__u64 hash, __u64 value)
 
 /* ── mappings.bpf.c ───────────────────────────────────────────────────────────────────────────
  * Finds the slice of this process; tells user space about a process that has none. */
-void mapping_process(const struct task_id *id, struct unwind_scratch *w);
+int mapping_process(__u32 slot);
 /* A child maps what its parent does, until it execs. */
 void mapping_inherit(const struct task_id *parent, const struct task_id *child);
 /* The current task, a target, has exec'ed: tells user space before it is sampled. */

@@ -150,11 +150,12 @@ static __always_inline int object_rule(__u32 object, __u64 offset, struct unwind
 }
 
 /*
- * Fills w->found for a pc; not 0: there is no rule, but a frame. One frame is two global functions,
+ * Fills w->found for a pc, of which mapping_find() has said whether it is `known`; not 0: there is no
+ * rule, but a frame. One frame is two global functions,
  * what it is and what follows from it: else the verifier multiplies the paths of the one by those of
  * the other.
  */
-__noinline int unwind_look_up(__u32 slot, __u64 pc)
+__noinline int unwind_look_up(__u32 slot, __u64 pc, __u32 known)
 {
 	struct unwind_scratch *w = walk_get(slot);
 	const struct tprof_mapping *m;
@@ -163,7 +164,7 @@ __noinline int unwind_look_up(__u32 slot, __u64 pc)
 	if (!w)
 		return TPROF_END_NO_TABLE;
 	w->found.frame = pc & ~TPROF_FRAME_OBJECT;
-	if (!mapping_find(slot, pc) && !mapping_ask(slot, pc)) {
+	if (!known && !mapping_ask(slot, pc)) {
 		if (!w->unknown_pc)
 			w->unknown_pc = pc;
 		return TPROF_END_NO_TABLE;
@@ -210,7 +211,7 @@ static __always_inline int look_up(struct unwind_scratch *w, __u32 slot, __u64 p
 		w->found = c->found;
 		return 0;
 	}
-	end = unwind_look_up(slot, pc);
+	end = unwind_look_up(slot, pc, mapping_find(slot, pc));
 	if (end || !c)
 		return end;
 	c->space = w->space;
@@ -224,7 +225,7 @@ static __always_inline int look_up(struct unwind_scratch *w, __u32 slot, __u64 p
 __noinline int unwind_frame(__u32 slot)
 {
 	struct unwind_scratch *w = walk_get(slot);
-	struct tprof_rule rule;
+	struct tprof_rule *rule;
 	__u64 pc;
 	int end;
 
@@ -238,15 +239,15 @@ __noinline int unwind_frame(__u32 slot)
 		emit(w, w->found.frame);
 		return end;
 	}
-	rule = w->found.rule;
-	if (rule.cfa == TPROF_CFA_BY_FP && unwind_at_sigreturn(&w->state))
-		rule = (struct tprof_rule){ .cfa = TPROF_CFA_SIGNAL };
+	rule = &w->found.rule;
+	if (rule->cfa == TPROF_CFA_BY_FP && unwind_at_sigreturn(&w->state))
+		*rule = (struct tprof_rule){ .cfa = TPROF_CFA_SIGNAL };
 	/* Where a handler returns to is the trampoline's begin, nobody called it. */
 	emit(w,
-	     w->found.frame + (rule.cfa == TPROF_CFA_SIGNAL && !(w->state.flags & UNWIND_EXACT)));
-	if (rule.cfa == TPROF_CFA_BY_FP)
+	     w->found.frame + (rule->cfa == TPROF_CFA_SIGNAL && !(w->state.flags & UNWIND_EXACT)));
+	if (rule->cfa == TPROF_CFA_BY_FP)
 		return unwind_by_fp(&w->state);
-	return unwind_step(&w->state, &rule, w->found.row);
+	return unwind_step(&w->state, rule, w->found.row);
 }
 
 /* A loop in a loop: the verifier walks both once and not every frame. */
