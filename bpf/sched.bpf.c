@@ -319,7 +319,8 @@ static __always_inline void waker_row(const struct tprof_thread *t, __u64 ns)
 		return;
 	if (object && waker->tgid != t->tgid)
 		object |= TPROF_OBJECT_FOREIGN;
-	row_add(waker->slot, ROW(TPROF_WAKE, t->wait_shift), thread_stack(waker->slot, 0), object, ns);
+	row_add(waker->slot, ROW(TPROF_WAKE, t->wait_shift), thread_stack(waker->slot, 0), object,
+		ns);
 }
 
 /* A signal marks the task before it wakes it; a timeout comes from an interrupt. Most are woken by who can
@@ -366,7 +367,7 @@ int BPF_PROG(waits_wake, struct task_struct *task)
 
 	if (waits_stopped)
 		return 0;
-	t = thread_get(task, TPROF_THREAD_BLOCKED);
+	t = thread_find(task->pid);
 	if (!t || t->state != TPROF_THREAD_BLOCKED)
 		return 0;
 	t->state = TPROF_THREAD_WOKEN;
@@ -428,7 +429,7 @@ int BPF_PROG(waits_switch, bool preempted, struct task_struct *prev, struct task
 		now = clock_switch(rq_ns);
 		switch_out(t, prev, preempted, now);
 	}
-	t = next->pid ? thread_get(next, TPROF_THREAD_RUNNABLE) : NULL;
+	t = thread_find(next->pid);
 	if (t) {
 		now = now ?: clock_switch(rq_ns);
 		switch_in(t, next, now, rq_ns);

@@ -86,7 +86,7 @@ struct unwind_scratch {
 	struct pt_regs regs;
 	/* in: the slice of `mappings`, by mapping_process() */
 	__u32 map_first, map_count;
-	__u32 low, high; /* where in it a pc is sought still */
+	__u32 low, high;	      /* where in it a pc is sought still */
 	struct tprof_mapping mapping; /* that held the frame before: looked at first */
 	__u64 space;		      /* identity of that slice, over processes and refreshes */
 	__u64 node, words[32], word;  /* of the kernel's tree of mappings */

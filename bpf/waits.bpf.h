@@ -156,8 +156,10 @@ static __always_inline struct tprof_thread *thread_find(__u32 kernel_tid)
 	return thread_in(thread_slot(kernel_tid)); /* NULL for NO_THREAD: out of bounds */
 }
 
-/* A target at its first sight gets a record, as one that has been in `state` since the recording began, or
- * since now if it was no target then. NULL: no target, or no room (counted). */
+/* A target that has no record gets one, as one that has been in `state` since the recording began, or since
+ * now if it was no target then. NULL: no target, or no room (counted). Asked where a task leaves its CPU, and
+ * once of all; not where tasks are woken or get a CPU, so that those of others, which are most of a host's, cost
+ * one look into the index there. */
 struct tprof_thread *thread_first(struct task_struct *task, __u32 state);
 
 static __always_inline struct tprof_thread *thread_get(struct task_struct *task, __u32 state)
