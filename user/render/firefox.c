@@ -15,6 +15,7 @@
 #include "render/formats.h"
 #include "render/page.h"
 #include "render/render.h"
+#include "render/subset.h"
 
 enum {
 	GECKO_VERSION = 30,
@@ -48,52 +49,40 @@ struct exporter {
 	size_t row_count;
 	bool weights; /* too many samples: one a stack and window */
 
-	/* Of the thread being written, by the page's numbers; 0 = not there, else number + 1. */
-	uint32_t *stacks, *funcs, *strings;
-	uint32_t *stack_list, *func_list, *string_list; /* and back */
-	uint32_t stack_count, func_count, string_count;
+	/* Of the thread being written. */
+	struct subset stacks, funcs, strings;
+	struct subset resources; /* the functions' modules */
 };
 
 /* ── which stacks, functions and strings a thread needs ─────────────────────────────────────── */
-
-static uint32_t number(uint32_t *numbers, uint32_t *list, uint32_t *count, uint32_t id)
-{
-	if (!numbers[id]) {
-		list[(*count)++] = id;
-		numbers[id] = *count;
-	}
-	return numbers[id] - 1;
-}
 
 static void need_func(struct exporter *e, uint32_t label)
 {
 	const struct page_label *l = &e->page.labels[label];
 
-	if (e->funcs[label])
+	if (e->funcs.numbers[label])
 		return;
-	number(e->funcs, e->func_list, &e->func_count, label);
-	number(e->strings, e->string_list, &e->string_count, l->text);
-	number(e->strings, e->string_list, &e->string_count, l->module);
+	subset_add(&e->funcs, label);
+	subset_add(&e->strings, l->text);
+	subset_add(&e->strings, l->module);
+	subset_add(&e->resources, l->module);
 }
 
 static void need_stack(struct exporter *e, uint32_t node)
 {
-	if (!node || e->stacks[node])
+	if (!node || e->stacks.numbers[node])
 		return;
 	need_stack(e, e->page.nodes[node].parent); /* at most PAGE_DEPTH_MAX deep */
-	number(e->stacks, e->stack_list, &e->stack_count, node);
+	subset_add(&e->stacks, node);
 	need_func(e, e->page.nodes[node].label);
 }
 
 static void begin_thread(struct exporter *e, const struct page_row *rows, size_t n)
 {
-	for (uint32_t i = 0; i < e->stack_count; i++)
-		e->stacks[e->stack_list[i]] = 0;
-	for (uint32_t i = 0; i < e->func_count; i++)
-		e->funcs[e->func_list[i]] = 0;
-	for (uint32_t i = 0; i < e->string_count; i++)
-		e->strings[e->string_list[i]] = 0;
-	e->stack_count = e->func_count = e->string_count = 0;
+	subset_clear(&e->stacks);
+	subset_clear(&e->funcs);
+	subset_clear(&e->strings);
+	subset_clear(&e->resources);
 	for (size_t i = 0; i < n; i++)
 		need_stack(e, rows[i].node);
 }
@@ -123,13 +112,13 @@ static void flags(struct json *j, const char *key, size_t n)
 
 static const struct page_label *func_label(const struct exporter *e, uint32_t func)
 {
-	return &e->page.labels[e->func_list[func]];
+	return &e->page.labels[e->funcs.list[func]];
 }
 
 static void put_categories(struct exporter *e, const char *key)
 {
 	json_array(&e->j, key);
-	for (uint32_t i = 0; i < e->func_count; i++)
+	for (uint32_t i = 0; i < e->funcs.count; i++)
 		json_u64(&e->j, NULL, func_label(e, i)->type);
 	json_end(&e->j);
 }
@@ -141,25 +130,25 @@ static void put_stack_table(struct exporter *e)
 
 	json_object(j, "stackTable");
 	json_array(j, "frame");
-	for (uint32_t i = 0; i < e->stack_count; i++)
-		json_u64(j, NULL, e->funcs[nodes[e->stack_list[i]].label] - 1);
+	for (uint32_t i = 0; i < e->stacks.count; i++)
+		json_u64(j, NULL, subset_number(&e->funcs, nodes[e->stacks.list[i]].label));
 	json_end(j);
 	json_array(j, "prefix");
-	for (uint32_t i = 0; i < e->stack_count; i++) {
-		uint32_t parent = nodes[e->stack_list[i]].parent;
+	for (uint32_t i = 0; i < e->stacks.count; i++) {
+		uint32_t parent = nodes[e->stacks.list[i]].parent;
 
 		if (parent)
-			json_u64(j, NULL, e->stacks[parent] - 1);
+			json_u64(j, NULL, subset_number(&e->stacks, parent));
 		else
 			json_string(j, NULL, NULL);
 	}
 	json_end(j);
 	json_array(j, "category");
-	for (uint32_t i = 0; i < e->stack_count; i++)
-		json_u64(j, NULL, e->page.labels[nodes[e->stack_list[i]].label].type);
+	for (uint32_t i = 0; i < e->stacks.count; i++)
+		json_u64(j, NULL, e->page.labels[nodes[e->stacks.list[i]].label].type);
 	json_end(j);
-	constant(j, "subcategory", e->stack_count, 0);
-	json_u64(j, "length", e->stack_count);
+	constant(j, "subcategory", e->stacks.count, 0);
+	json_u64(j, "length", e->stacks.count);
 	json_end(j);
 }
 
@@ -167,7 +156,7 @@ static void put_stack_table(struct exporter *e)
 static void put_frame_table(struct exporter *e)
 {
 	struct json *j = &e->j;
-	size_t n = e->func_count;
+	size_t n = e->funcs.count;
 
 	json_object(j, "frameTable");
 	constant(j, "address", n, NO_STRING);
@@ -187,34 +176,40 @@ static void put_frame_table(struct exporter *e)
 	json_end(j);
 }
 
-/* Every function has a resource of its own number: its module. */
 static void put_func_table(struct exporter *e)
 {
 	struct json *j = &e->j;
-	size_t n = e->func_count;
+	size_t n = e->funcs.count;
 
 	json_object(j, "funcTable");
 	json_array(j, "name");
 	for (uint32_t i = 0; i < n; i++)
-		json_u64(j, NULL, e->strings[func_label(e, i)->text] - 1);
+		json_u64(j, NULL, subset_number(&e->strings, func_label(e, i)->text));
 	json_end(j);
 	flags(j, "isJS", n);
 	flags(j, "relevantForJS", n);
 	json_array(j, "resource");
 	for (uint32_t i = 0; i < n; i++)
-		json_u64(j, NULL, i);
+		json_u64(j, NULL, subset_number(&e->resources, func_label(e, i)->module));
 	json_end(j);
 	constant(j, "fileName", n, NONE);
 	constant(j, "lineNumber", n, NONE);
 	constant(j, "columnNumber", n, NONE);
 	json_u64(j, "length", n);
 	json_end(j);
+}
+
+/* A function's resource is its module. */
+static void put_resource_table(struct exporter *e)
+{
+	struct json *j = &e->j;
+	size_t n = e->resources.count;
 
 	json_object(j, "resourceTable");
 	constant(j, "lib", n, NONE);
 	json_array(j, "name");
 	for (uint32_t i = 0; i < n; i++)
-		json_u64(j, NULL, e->strings[func_label(e, i)->module] - 1);
+		json_u64(j, NULL, subset_number(&e->strings, e->resources.list[i]));
 	json_end(j);
 	constant(j, "host", n, NONE);
 	constant(j, "type", n, 1); /* a library */
@@ -225,8 +220,8 @@ static void put_func_table(struct exporter *e)
 static void put_strings(struct exporter *e)
 {
 	json_array(&e->j, "stringArray");
-	for (uint32_t i = 0; i < e->string_count; i++)
-		json_string(&e->j, NULL, e->page.strings[e->string_list[i]]);
+	for (uint32_t i = 0; i < e->strings.count; i++)
+		json_string(&e->j, NULL, e->page.strings[e->strings.list[i]]);
 	json_end(&e->j);
 }
 
@@ -291,7 +286,7 @@ static void put_samples(struct exporter *e, const struct page_row *rows, size_t 
 	json_array(j, "stack");
 	for (size_t i = 0; i < n; i++) {
 		for (uint64_t k = repeats(e, &rows[i]); k; k--, length++)
-			json_u64(j, NULL, e->stacks[rows[i].node] - 1);
+			json_u64(j, NULL, subset_number(&e->stacks, rows[i].node));
 	}
 	json_end(j);
 	put_times(e, rows, n);
@@ -365,6 +360,7 @@ static void put_thread(struct exporter *e, const struct page_row *rows, size_t n
 	put_stack_table(e);
 	put_frame_table(e);
 	put_func_table(e);
+	put_resource_table(e);
 	put_empty(&e->j, "nativeSymbols", symbols);
 	put_strings(e);
 	json_end(&e->j);
@@ -421,21 +417,21 @@ static void put_meta(struct exporter *e)
 
 static int make_tables(struct exporter *e)
 {
-	size_t nodes = e->page.node_count + 1, labels = e->page.label_count + 1;
-	size_t strings = e->page.string_count + 1, count;
 	uint64_t samples = 0;
+	size_t count;
+	int err;
 
 	profile_rows(e->in->profile, &count);
 	e->rows = calloc(count + 1, sizeof(*e->rows));
-	e->stacks = calloc(nodes, sizeof(*e->stacks));
-	e->stack_list = calloc(nodes, sizeof(*e->stack_list));
-	e->funcs = calloc(labels, sizeof(*e->funcs));
-	e->func_list = calloc(labels, sizeof(*e->func_list));
-	e->strings = calloc(strings, sizeof(*e->strings));
-	e->string_list = calloc(strings, sizeof(*e->string_list));
-	if (!e->rows || !e->stacks || !e->stack_list || !e->funcs || !e->func_list || !e->strings ||
-	    !e->string_list)
-		return -ENOMEM;
+	err = e->rows ? subset_init(&e->stacks, e->page.node_count) : -ENOMEM;
+	if (!err)
+		err = subset_init(&e->funcs, e->page.label_count);
+	if (!err)
+		err = subset_init(&e->strings, e->page.string_count);
+	if (!err)
+		err = subset_init(&e->resources, e->page.string_count);
+	if (err)
+		return err;
 	e->row_count = page_rows(&e->side, e->in->kind, e->rows);
 	for (size_t i = 0; i < e->row_count; i++)
 		samples += repeats(e, &e->rows[i]);
@@ -446,12 +442,10 @@ static int make_tables(struct exporter *e)
 static void free_tables(struct exporter *e)
 {
 	free(e->rows);
-	free(e->stacks);
-	free(e->stack_list);
-	free(e->funcs);
-	free(e->func_list);
-	free(e->strings);
-	free(e->string_list);
+	subset_release(&e->stacks);
+	subset_release(&e->funcs);
+	subset_release(&e->strings);
+	subset_release(&e->resources);
 }
 
 int render_firefox(const struct render_input *in, struct buf *out)
