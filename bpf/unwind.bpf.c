@@ -151,9 +151,8 @@ static __always_inline int object_rule(__u32 object, __u64 offset, struct unwind
 
 /*
  * Fills w->found for a pc, of which mapping_find() has said whether it is `known`; not 0: there is no
- * rule, but a frame. One frame is two global functions,
- * what it is and what follows from it: else the verifier multiplies the paths of the one by those of
- * the other.
+ * rule, but a frame. Where it lies, what it is and what follows from it are global functions: else the
+ * verifier multiplies the paths of the one by those of the other.
  */
 __noinline int unwind_look_up(__u32 slot, __u64 pc, __u32 known)
 {

@@ -167,13 +167,16 @@ static __always_inline struct tprof_thread *thread_get(struct task_struct *task,
 	return thread_find(task->pid) ?: thread_first(task, state);
 }
 
-/* What a thread does by way of its record's slot: global functions, at which the verifier looks once,
- * whatever path calls them, and which take numbers only. */
-/* The user's stack of this thread, the current one, which has these task->flags; see stack_take(). */
+/* What follows is asked by the slot of a thread's record: global functions take numbers only, and the verifier
+ * looks at them once, whatever path calls them.
+ *
+ * The user's stack of this thread, the current one, which has these task->flags; see stack_take(). */
 __u64 thread_stack(__u32 slot, __u32 task_flags);
+
 /* Counts what took this thread so long. One that stands for 1 << shift such is counted so often. */
 #define ROW(kind, shift) ((kind) | (shift) << 8)
 int row_add(__u32 slot, __u32 row, __u64 stack, __u64 object, __u64 ns);
+
 /* The record in this slot is complete; user space takes it from the array. */
 int thread_finish(__u32 slot);
 

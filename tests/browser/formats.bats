@@ -85,6 +85,8 @@ pprof() { # ARGUMENTS…: go tool pprof's words, one space between them
 			(.stackTable.prefix | to_entries | all(.[]; .value == null or .value < .key)) and
 			(.stackTable.frame + .frameTable.func | max) < .funcTable.length and
 			(.frameTable.category | max) < $categories and
+			(.funcTable.resource | max) < .resourceTable.length and
+			(.resourceTable.name | length == (unique | length)) and
 			(.funcTable.name + .resourceTable.name | max) < (.stringArray | length) and
 			(.samples.time | . == sort and .[0] > 0 and .[-1] < 2000))
 	' "$OUT/known.firefox.json"

@@ -61,7 +61,7 @@ static void replace_data(Elf_Data *data, void *to, const GElf_Chdr *z)
 }
 
 /*
- * libdeflate takes half of zlib's time, and this is most of what it takes to name inlined calls. What
+ * libdeflate is faster than zlib, and this is most of what it takes to name inlined calls. What
  * it does not take stays compressed, for libdw to inflate with zlib or zstd, or to refuse.
  */
 static void take_section(struct dwarf_file *f, Elf_Scn *section, GElf_Shdr *header)
